@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// Handle boxes: counted by Lua (userdata) and libuv (until close_cb).
+#include "handle.h"
+#include "task.h"
+#include <stdlib.h>
+
+static int open_handles;
+
+static void release(struct pe_handle *handle) {
+    if (--handle->references > 0) return;
+    if (handle->class->on_free) handle->class->on_free(handle);
+    free(handle);
+}
+
+static void on_closed(uv_handle_t *uv) {
+    release(uv->data);
+}
+
+static int l_gc(lua_State *L) {
+    struct pe_handle **box = lua_touserdata(L, 1);
+    struct pe_handle *handle = *box;
+    if (!handle) return 0;
+    *box = NULL;
+    if (!handle->class->outlives_lua) pe_handle_close(handle);
+    release(handle);
+    return 0;
+}
+
+static int l_tostring(lua_State *L) {
+    struct pe_handle *handle = pe_handle_self(L);
+    lua_pushfstring(L, "%s: %p%s", handle->class->name, (void *)handle, handle->closed ? " (closed)" : "");
+    return 1;
+}
+
+void pe_handle_register(lua_State *L, const struct pe_handle_class *class, const luaL_Reg *methods) {
+    luaL_newmetatable(L, class->name);
+    lua_newtable(L);
+    for (; methods->name; methods++) {
+        lua_pushvalue(L, -2);
+        lua_pushcclosure(L, methods->func, 1);
+        lua_setfield(L, -2, methods->name);
+    }
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, l_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pushvalue(L, -1);
+    lua_pushcclosure(L, l_tostring, 1);
+    lua_setfield(L, -2, "__tostring");
+    lua_pushstring(L, class->name);
+    lua_setfield(L, -2, "__metatable"); // user code sees a name, not the table it could break
+    lua_pop(L, 1);
+}
+
+void *pe_handle_new(lua_State *L, const struct pe_handle_class *class, size_t size) {
+    struct pe_handle **box = lua_newuserdata(L, sizeof *box);
+    *box = NULL;
+    luaL_getmetatable(L, class->name);
+    lua_setmetatable(L, -2);
+    struct pe_handle *handle = calloc(1, size);
+    if (!handle) luaL_error(L, "not enough memory");
+    handle->class = class;
+    handle->references = 1;
+    *box = handle;
+    return handle;
+}
+
+bool pe_handle_open(struct pe_handle *handle, uv_handle_t *uv) {
+    struct pe_scope *scope = pe_task_scope();
+    handle->uv = uv;
+    uv->data = handle;
+    handle->references++;
+    handle->scope = scope;
+    pe_scope_hold(scope);
+    LIST_INSERT_HEAD(&scope->handles, handle, sibling);
+    open_handles++;
+    if (scope->closed) pe_handle_close(handle);
+    return !handle->closed;
+}
+
+void *pe_handle_self(lua_State *L) {
+    struct pe_handle **box = lua_touserdata(L, 1);
+    if (!box || !lua_getmetatable(L, 1) || !lua_rawequal(L, -1, lua_upvalueindex(1))) {
+        lua_getfield(L, lua_upvalueindex(1), "__metatable");
+        luaL_error(L, "expected a %s as self, found a %s: call the method with a colon", lua_tostring(L, -1),
+                   luaL_typename(L, 1));
+    }
+    lua_pop(L, 1);
+    return *box;
+}
+
+void pe_handle_close(struct pe_handle *handle) {
+    if (handle->closed) return;
+    handle->closed = true;
+    if (!handle->uv) return;
+    struct pe_scope *scope = handle->scope;
+    LIST_REMOVE(handle, sibling);
+    handle->scope = NULL;
+    open_handles--;
+    uv_close(handle->uv, on_closed);
+    if (handle->class->on_close) handle->class->on_close(handle);
+    pe_scope_release(scope);
+}
+
+void pe_handle_close_all(struct pe_scope *scope) {
+    struct pe_handle *handle;
+    while ((handle = LIST_FIRST(&scope->handles))) pe_handle_close(handle);
+}
+
+void pe_handle_move_all(struct pe_scope *from, struct pe_scope *to) {
+    struct pe_handle *handle;
+    while ((handle = LIST_FIRST(&from->handles))) {
+        LIST_REMOVE(handle, sibling);
+        LIST_INSERT_HEAD(&to->handles, handle, sibling);
+        handle->scope = to;
+        pe_scope_hold(to);
+        pe_scope_release(from);
+    }
+}
+
+int pe_handle_l_close(lua_State *L) {
+    pe_handle_close(pe_handle_self(L));
+    return 0;
+}
+
+int pe_handle_count(void) {
+    return open_handles;
+}

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT
+#include "modules.h"
+
+int luaopen_engine_process(lua_State *L) {
+    lua_newtable(L);
+    return 1;
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+/// Scopes: the owners of tasks and handles, in a tree. Closing one ends all it owns, and its child scopes.
+/// Invariant: a closed scope owns nothing and takes nothing new.
+#pragma once
+
+#include <lua.h>
+#include <stdbool.h>
+#include <sys/queue.h>
+
+struct pe_task;
+struct pe_handle;
+
+LIST_HEAD(pe_task_list, pe_task);
+LIST_HEAD(pe_handle_list, pe_handle);
+LIST_HEAD(pe_scope_list, pe_scope);
+
+struct pe_scope {
+    struct pe_scope *parent; // NULL for the root, and once closed
+    struct pe_scope_list children;
+    struct pe_task_list tasks;
+    struct pe_handle_list handles;
+    LIST_ENTRY(pe_scope) sibling;
+    char *label;     // who this is in the log, as in "provider dns"; NULL: as the parent
+    double deadline; // monotonic seconds at which `timeout` closes it; infinite without
+    int references;  // the tree 1, each task and handle 1, the Lua userdata 1
+    bool closed;
+};
+
+/// A child of `parent` (NULL: the root). `label` is copied and may be NULL. The caller gets one reference.
+/// Returns NULL without memory or if `parent` is closed.
+struct pe_scope *pe_scope_new(struct pe_scope *parent, const char *label, double deadline);
+
+void pe_scope_hold(struct pe_scope *scope);
+void pe_scope_release(struct pe_scope *scope);
+
+/// Ends everything in it; may be called again. The running task, if it is in it, ends at its next wait.
+void pe_scope_close(struct pe_scope *scope);
+
+/// The nearest label upwards, "engine" without one. Valid as long as the scope is.
+const char *pe_scope_label(const struct pe_scope *scope);
+
+/// Seconds for an operation that wants `timeout`: at most nine tenths of what its scope has left, so that its own
+/// message comes before the scope's end.
+double pe_scope_timeout(const struct pe_scope *scope, double timeout);
+
+int luaopen_engine_scope(lua_State *L);

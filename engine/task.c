@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: MIT
+// Coroutines that wait for one operation each, and the queue of those that are ready to go on.
+#include "task.h"
+#include "log.h"
+#include <assert.h>
+#include <stdlib.h>
+
+enum { RESUMES_PER_TURN = 128 };
+
+enum state { READY, RUNNING, WAITING, FINISHED, FAILED, DROPPED };
+
+struct joiner {
+    struct pe_wait wait;
+    LIST_ENTRY(joiner) sibling;
+};
+
+struct pe_task {
+    lua_State *L;
+    struct pe_scope *scope; // NULL once it ended
+    struct pe_wait *wait;   // what it waits for
+    enum state state;
+    int anchor;     // registry reference to the coroutine; released when the task ends
+    int references; // the engine 1 until it ends, the Lua userdata 1
+    int arguments;  // values on top of its stack for the next resume
+    bool is_closed; // what it waited for was closed: resume with `nil, "closed", "ECANCELED"`
+    bool is_doomed; // dropped while it ran: its next wait is its end
+    void (*on_end)(lua_State *results, bool is_ok);
+    LIST_HEAD(, joiner) joiners;
+    LIST_ENTRY(pe_task) sibling;
+    TAILQ_ENTRY(pe_task) next_ready;
+};
+
+static TAILQ_HEAD(, pe_task) ready = TAILQ_HEAD_INITIALIZER(ready);
+static struct pe_task *running;
+static int alive, raised;
+static uv_idle_t next_turn; // active while tasks are ready and nobody is about to resume them
+
+static void run_nothing(lua_State *L, void *unused) {
+    (void)L, (void)unused;
+}
+
+static void on_next_turn(uv_idle_t *idle) {
+    uv_idle_stop(idle);
+    pe_vm_enter(run_nothing, NULL);
+}
+
+static void ask_for_turn(void) {
+    if (!next_turn.loop) uv_idle_init(pe_vm_loop(), &next_turn);
+    uv_idle_start(&next_turn, on_next_turn);
+}
+
+static void make_ready(struct pe_task *task) {
+    task->state = READY;
+    TAILQ_INSERT_TAIL(&ready, task, next_ready);
+    if (!pe_vm_is_entered()) ask_for_turn();
+}
+
+struct pe_task *pe_task_spawn(lua_State *L, struct pe_scope *scope, int count) {
+    if (scope->closed) return lua_pop(L, count + 1), NULL;
+    lua_State *coroutine = lua_newthread(L);
+    int anchor = luaL_ref(L, LUA_REGISTRYINDEX);
+    struct pe_task *task = lua_checkstack(coroutine, count + 1) ? calloc(1, sizeof *task) : NULL;
+    if (!task) {
+        luaL_unref(L, LUA_REGISTRYINDEX, anchor);
+        luaL_error(L, "not enough memory for a task");
+    }
+    lua_xmove(L, coroutine, count + 1);
+    *task = (struct pe_task){.L = coroutine, .scope = scope, .anchor = anchor, .references = 1, .arguments = count};
+    pe_scope_hold(scope);
+    LIST_INSERT_HEAD(&scope->tasks, task, sibling);
+    alive++;
+    make_ready(task);
+    return task;
+}
+
+struct pe_task *pe_task_current(void) {
+    return running;
+}
+
+struct pe_scope *pe_task_scope(void) {
+    return running->scope;
+}
+
+static void release(struct pe_task *task) {
+    if (--task->references == 0) free(task);
+}
+
+bool pe_task_may_wait(lua_State *L) {
+    if (!running || L != running->L)
+        luaL_error(
+            L, "this would wait, which only a task may: not a coroutine of your own (engine.task.spawn makes tasks)");
+    if (!lua_isyieldable(L))
+        luaL_error(L, "this would wait, and nothing may wait inside require, table.sort or string.gsub: poll() may do "
+                      "I/O; the top level of a provider may not");
+    return !running->is_doomed;
+}
+
+int pe_task_suspend(lua_State *L, struct pe_wait *wait, void (*abandon)(struct pe_wait *wait)) {
+    assert(!wait->task && !running->wait);
+    wait->task = running;
+    wait->abandon = abandon;
+    running->wait = wait;
+    lua_settop(L, 1);
+    return lua_yield(L, 1);
+}
+
+// Takes the task off its operation.
+static struct pe_task *detach(struct pe_wait *wait) {
+    struct pe_task *task = wait->task;
+    wait->task = NULL;
+    if (task) task->wait = NULL;
+    return task;
+}
+
+void pe_task_wake(lua_State *L, struct pe_wait *wait, int count) {
+    struct pe_task *task = detach(wait);
+    if (!task) return lua_pop(L, count);
+    lua_settop(task->L, 0);
+    if (count) lua_xmove(L, task->L, count);
+    task->arguments = count;
+    make_ready(task);
+}
+
+void pe_task_wake_closed(struct pe_wait *wait) {
+    struct pe_task *task = detach(wait);
+    if (!task) return;
+    task->is_closed = true;
+    make_ready(task);
+}
+
+struct finishing {
+    struct pe_wait *wait;
+    pe_push push;
+    void *operation;
+};
+
+static void finish(lua_State *L, void *argument) {
+    struct finishing *ending = argument;
+    pe_task_wake(L, ending->wait, ending->push(L, ending->operation));
+}
+
+static void finish_without_memory(lua_State *L, void *wait) {
+    pe_task_wake(L, wait, pe_vm_refuse(L, "not enough memory for the result", "ENOMEM"));
+}
+
+void pe_task_finish(struct pe_wait *wait, pe_push push, void *operation) {
+    struct finishing ending = {wait, push, operation};
+    if (!wait->task) return;
+    if (pe_vm_enter(finish, &ending) && wait->task) pe_vm_enter(finish_without_memory, wait);
+}
+
+static void end(struct pe_task *task, enum state state) {
+    struct pe_scope *scope = task->scope;
+    struct joiner *joiner;
+    task->state = state;
+    task->scope = NULL;
+    LIST_REMOVE(task, sibling);
+    alive--;
+    while ((joiner = LIST_FIRST(&task->joiners))) {
+        LIST_REMOVE(joiner, sibling);
+        pe_task_wake(NULL, &joiner->wait, 0);
+        free(joiner);
+    }
+    luaL_unref(task->L, LUA_REGISTRYINDEX, task->anchor);
+    if (task->on_end) task->on_end(task->L, state == FINISHED);
+    release(task);
+    pe_scope_release(scope);
+}
+
+// The error value is on top of the task's stack; puts a traceback above it.
+static void fail(lua_State *L, struct pe_task *task) {
+    const char *message = lua_tostring(task->L, -1);
+    if (!message) {
+        lua_pushfstring(L, "(the error is a %s, not a message)", luaL_typename(task->L, -1));
+        message = lua_tostring(L, -1);
+    }
+    luaL_traceback(L, task->L, NULL, 0);
+    if (LIST_EMPTY(&task->joiners)) {
+        raised++;
+        pe_log_write(PE_LOG_ERROR, pe_scope_label(task->scope), message, lua_tostring(L, -1));
+    }
+    lua_xmove(L, task->L, 1);
+    end(task, FAILED);
+}
+
+static void fail_stray_yield(lua_State *L, struct pe_task *task) {
+    lua_settop(task->L, 0);
+    lua_pushliteral(L, "coroutine.yield outside a coroutine of your own: a task waits by calling the engine");
+    lua_xmove(L, task->L, 1);
+    fail(L, task);
+}
+
+static void resume(lua_State *L, struct pe_task *task) {
+    int top = lua_gettop(L);
+    if (task->is_closed) {
+        lua_settop(task->L, 0);
+        task->arguments = pe_vm_refuse(L, "closed", "ECANCELED");
+        lua_xmove(L, task->L, task->arguments);
+        task->is_closed = false;
+    }
+    int count = task->arguments;
+    task->arguments = 0;
+    task->state = RUNNING;
+    running = task;
+    int status = lua_resume(task->L, count);
+    running = NULL;
+    if (status == LUA_YIELD && (task->wait || task->is_doomed)) {
+        task->state = WAITING;
+        if (task->is_doomed) pe_task_drop(task);
+    } else if (status == LUA_YIELD) {
+        fail_stray_yield(L, task);
+    } else if (status) {
+        fail(L, task);
+    } else {
+        end(task, FINISHED);
+    }
+    lua_settop(L, top);
+}
+
+void pe_task_run_ready(lua_State *L) {
+    struct pe_task *task;
+    for (int i = 0; i < RESUMES_PER_TURN && (task = TAILQ_FIRST(&ready)); i++) {
+        TAILQ_REMOVE(&ready, task, next_ready);
+        resume(L, task);
+    }
+    if (!TAILQ_EMPTY(&ready)) ask_for_turn();
+}
+
+void pe_task_drop(struct pe_task *task) {
+    if (task->state == RUNNING) task->is_doomed = true;
+    if (task->state == READY) TAILQ_REMOVE(&ready, task, next_ready);
+    if (task->state != READY && task->state != WAITING) return;
+    struct pe_wait *wait = task->wait;
+    if (wait) {
+        detach(wait);
+        if (wait->abandon) wait->abandon(wait);
+    }
+    end(task, DROPPED);
+}
+
+void pe_task_drop_all(struct pe_scope *scope) {
+    struct pe_task *task = LIST_FIRST(&scope->tasks), *next;
+    for (; task; task = next) {
+        next = LIST_NEXT(task, sibling);
+        pe_task_drop(task);
+    }
+}
+
+void pe_task_move_all(struct pe_scope *from, struct pe_scope *to) {
+    struct pe_task *task;
+    while ((task = LIST_FIRST(&from->tasks))) {
+        LIST_REMOVE(task, sibling);
+        LIST_INSERT_HEAD(&to->tasks, task, sibling);
+        task->scope = to;
+        pe_scope_hold(to);
+        pe_scope_release(from);
+    }
+}
+
+void pe_task_on_end(struct pe_task *task, void (*on_end)(lua_State *results, bool is_ok)) {
+    task->on_end = on_end;
+}
+
+int pe_task_count(void) {
+    return alive;
+}
+
+void pe_task_shut_down(void) {
+    if (next_turn.loop) uv_close((uv_handle_t *)&next_turn, NULL);
+}
+
+static const char box_name[] = "task";
+
+static struct pe_task *check(lua_State *L) {
+    return *(struct pe_task **)luaL_checkudata(L, 1, box_name);
+}
+
+// The userdata's environment keeps the coroutine, and so the results, without a cycle through the registry.
+int pe_task_l_spawn(lua_State *L, struct pe_scope *scope, int count) {
+    int function = lua_gettop(L) - count;
+    luaL_checktype(L, function, LUA_TFUNCTION);
+    struct pe_task **box = lua_newuserdata(L, sizeof *box);
+    *box = NULL;
+    luaL_getmetatable(L, box_name);
+    lua_setmetatable(L, -2);
+    lua_createtable(L, 1, 0);
+    lua_pushvalue(L, -1);
+    lua_setfenv(L, -3);
+    lua_insert(L, function);
+    lua_insert(L, function);
+    struct pe_task *task = pe_task_spawn(L, scope, count);
+    if (!task) return pe_vm_refuse(L, "closed", "ECANCELED");
+    lua_rawgeti(L, LUA_REGISTRYINDEX, task->anchor);
+    lua_rawseti(L, function + 1, 1);
+    task->references++;
+    *box = task;
+    lua_settop(L, function);
+    return 1;
+}
+
+static int l_gc(lua_State *L) {
+    struct pe_task **box = lua_touserdata(L, 1);
+    if (*box) release(*box);
+    *box = NULL;
+    return 0;
+}
+
+static int l_spawn(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    return pe_task_l_spawn(L, pe_task_scope(), lua_gettop(L) - 1);
+}
+
+static int l_cancel(lua_State *L) {
+    pe_task_drop(check(L));
+    return 0;
+}
+
+static int l_is_finished(lua_State *L) {
+    lua_pushboolean(L, check(L)->scope == NULL);
+    return 1;
+}
+
+static void abandon_joining(struct pe_wait *wait) {
+    struct joiner *joiner = (struct joiner *)wait;
+    LIST_REMOVE(joiner, sibling);
+    free(joiner);
+}
+
+// Waits until the task has ended; gives nothing. `outcome` then has the results.
+static int l_await(lua_State *L) {
+    struct pe_task *task = check(L);
+    if (task->scope == NULL) return 0;
+    if (task == running) luaL_error(L, "a task cannot wait for itself");
+    if (!pe_task_may_wait(L)) return lua_yield(L, 0);
+    struct joiner *joiner = calloc(1, sizeof *joiner);
+    if (!joiner) luaL_error(L, "not enough memory");
+    LIST_INSERT_HEAD(&task->joiners, joiner, sibling);
+    return pe_task_suspend(L, &joiner->wait, abandon_joining);
+}
+
+// Of an ended task: true and its results; false, the error and a traceback; or nil, "closed", "ECANCELED".
+static int l_outcome(lua_State *L) {
+    struct pe_task *task = check(L);
+    if (task->state != FINISHED && task->state != FAILED) return pe_vm_refuse(L, "closed", "ECANCELED");
+    int count = task->state == FAILED ? 2 : lua_gettop(task->L);
+    luaL_checkstack(L, count + 2, "too many results");
+    lua_pushboolean(L, task->state == FINISHED);
+    for (int i = count; i >= 1; i--) {
+        lua_pushvalue(task->L, -i);
+        lua_xmove(task->L, L, 1);
+    }
+    return count + 1;
+}
+
+// How many tasks live; how many have raised with nobody to hear it.
+static int l_stats(lua_State *L) {
+    lua_pushinteger(L, alive);
+    lua_pushinteger(L, raised);
+    return 2;
+}
+
+static const luaL_Reg methods[] = {{"cancel", l_cancel}, {"is_finished", l_is_finished}, {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"spawn", l_spawn}, {"await", l_await}, {"outcome", l_outcome}, {"stats", l_stats}, {NULL, NULL}};
+
+int luaopen_engine_task(lua_State *L) {
+    luaL_newmetatable(L, box_name);
+    lua_pushcfunction(L, l_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pushstring(L, box_name);
+    lua_setfield(L, -2, "__metatable");
+    lua_newtable(L);
+    luaL_register(L, NULL, methods);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "__index");
+    lua_newtable(L);
+    luaL_register(L, NULL, functions);
+    lua_insert(L, -2);
+    lua_setfield(L, -2, "methods");
+    return 1;
+}

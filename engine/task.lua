@@ -1,0 +1,71 @@
+-- SPDX-License-Identifier: MIT
+--- Tasks: the Lua half, for what goes on after a suspension (a C function cannot).
+local core = require("engine.task.core")
+local queue = require("engine.queue")
+local scopes = require("engine.scope.core")
+local timer = require("engine.timer")
+
+local M = { spawn = core.spawn, stats = core.stats, sleep = timer.sleep, queue = queue }
+
+local Task = core.methods
+
+--- Waits for the task's end without raising.
+---@return boolean|nil ok true and the results; false, the error and a traceback; or nil, "closed", "ECANCELED"
+function Task:join()
+  core.await(self)
+  return core.outcome(self)
+end
+
+local function raise_or_return(ok, ...)
+  if ok == false then error((...), 0) end
+  if ok == nil then return nil, ... end
+  return ...
+end
+
+--- Waits for the task's end. An error that ended the task is raised again here.
+---@return any ... the results, or nil, "closed", "ECANCELED"
+function Task:wait() return raise_or_return(self:join()) end
+
+local function settle(scope, ok, ...)
+  if ok then
+    scope:hand_up()
+    return ...
+  end
+  scope:close()
+  return error((...), 0)
+end
+
+local function settle_or_time_out(scope, alarm, seconds, ok, ...)
+  if ok == nil then return nil, ("timed out after %g s"):format(seconds), "ETIMEDOUT" end
+  alarm:stop()
+  return settle(scope, ok, ...)
+end
+
+--- Runs `fn(...)` for at most `seconds`. What it opens is the caller's if it succeeds, and closed if it does not.
+---@param seconds number
+---@param fn function
+---@return any ... its results, or nil, message, "ETIMEDOUT"
+function M.timeout(seconds, fn, ...)
+  local scope = scopes.new(nil, seconds)
+  local task = scope:spawn(fn, ...)
+  local alarm = timer.after(seconds, function() scope:close() end)
+  return settle_or_time_out(scope, alarm, seconds, task:join())
+end
+
+--- Runs functions side by side and waits for all. The first error ends the others and is raised again.
+---@param functions function[]
+---@return any[] results the first result of each
+function M.all(functions)
+  local scope, done, results = scopes.new(), queue(), {}
+  for i = 1, #functions do
+    scope:spawn(function() done:push({ i, pcall(functions[i]) }) end)
+  end
+  for _ = 1, #functions do
+    local ended = done:pop()
+    if not ended[2] then return settle(scope, false, ended[3]) end
+    results[ended[1]] = ended[3]
+  end
+  return settle(scope, true, results)
+end
+
+return M

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+// The one lua_State and its door. Interpreter only: compiled traces can be neither interrupted nor run without
+// writable code pages.
+#include "vm.h"
+#include "log.h"
+#include "modules.h"
+#include "task.h"
+#include <luajit.h>
+#include <lualib.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static lua_State *state;
+
+// The argument of the door travels here: pushing a light userdata may allocate, and nothing may raise outside.
+static struct {
+    pe_vm_body body;
+    void *argument;
+    bool is_entered;
+} door;
+
+static void *allocate(void *unused, void *block, size_t old_size, size_t new_size) {
+    (void)unused, (void)old_size;
+    if (new_size) return realloc(block, new_size);
+    free(block);
+    return NULL;
+}
+
+static int dispatch(lua_State *L) {
+    pe_vm_body body = door.body;
+    body(L, door.argument);
+    return 0;
+}
+
+// Stack slot 1 holds `dispatch` for good, so that entering allocates nothing.
+static int enter(pe_vm_body body, void *argument) {
+    door.body = body;
+    door.argument = argument;
+    door.is_entered = true;
+    lua_pushvalue(state, 1);
+    int status = lua_pcall(state, 0, 0, 0);
+    door.is_entered = false;
+    if (status) {
+        const char *message = lua_tostring(state, -1);
+        pe_log_write(PE_LOG_ERROR, "engine", message ? message : "error without a message", NULL);
+        lua_settop(state, 1);
+    }
+    return status;
+}
+
+static void run_ready(lua_State *L, void *unused) {
+    (void)unused;
+    pe_task_run_ready(L);
+}
+
+int pe_vm_enter(pe_vm_body body, void *argument) {
+    int status = enter(body, argument);
+    enter(run_ready, NULL);
+    return status;
+}
+
+// Engine modules are files under the root; the current folder is no place to load code from.
+static void set_paths(lua_State *L, const char *root) {
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "path");
+    lua_pushfstring(L, "%s/lua/?.lua;%s/lua/?/init.lua;%s/?.lua;%s", root, root, root, lua_tostring(L, -1));
+    luaL_gsub(L, lua_tostring(L, -1), ";./?.lua", "");
+    lua_setfield(L, -4, "path");
+    lua_pop(L, 2);
+    lua_getfield(L, -1, "cpath");
+    luaL_gsub(L, lua_tostring(L, -1), "./?.so;", "");
+    lua_setfield(L, -3, "cpath");
+    lua_pop(L, 2);
+}
+
+static void preload_modules(lua_State *L, const char *root) {
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "preload");
+    for (const luaL_Reg *module = pe_modules; module->name; module++) {
+        lua_pushcfunction(L, module->func);
+        lua_setfield(L, -2, module->name);
+    }
+    lua_getfield(L, -2, "loaded");
+    lua_createtable(L, 0, 2);
+    lua_pushstring(L, PE_VERSION);
+    lua_setfield(L, -2, "version");
+    lua_pushstring(L, root);
+    lua_setfield(L, -2, "root");
+    lua_setfield(L, -2, "engine");
+    lua_pop(L, 3);
+}
+
+static int prepare(lua_State *L) {
+    const char *root = lua_touserdata(L, 1);
+    luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+    luaL_openlibs(L);
+    set_paths(L, root);
+    preload_modules(L, root);
+    return 0;
+}
+
+int pe_vm_open(const char *root) {
+    state = lua_newstate(allocate, NULL);
+    if (!state) return UV_ENOMEM;
+    if (lua_cpcall(state, prepare, (void *)root)) return UV_ENOMEM;
+    lua_pushcfunction(state, dispatch);
+    return 0;
+}
+
+void pe_vm_close(void) {
+    lua_close(state);
+    state = NULL;
+}
+
+void pe_vm_unref(int reference) {
+    luaL_unref(state, LUA_REGISTRYINDEX, reference);
+}
+
+bool pe_vm_is_entered(void) {
+    return door.is_entered;
+}
+
+uv_loop_t *pe_vm_loop(void) {
+    return uv_default_loop();
+}
+
+int pe_vm_fail(lua_State *L, int status, const char *format, ...) {
+    va_list arguments;
+    lua_pushnil(L);
+    va_start(arguments, format);
+    lua_pushvfstring(L, format, arguments);
+    va_end(arguments);
+    lua_pushfstring(L, "%s: %s", lua_tostring(L, -1), uv_strerror(status));
+    lua_remove(L, -2);
+    lua_pushstring(L, uv_err_name(status));
+    return 3;
+}
+
+int pe_vm_refuse(lua_State *L, const char *message, const char *code) {
+    lua_pushnil(L);
+    lua_pushstring(L, message);
+    lua_pushstring(L, code);
+    return 3;
+}
+
+int pe_vm_option(lua_State *L, int index, const char *name) {
+    if (lua_isnoneornil(L, index)) {
+        lua_pushnil(L);
+        return LUA_TNIL;
+    }
+    luaL_checktype(L, index, LUA_TTABLE);
+    lua_pushstring(L, name);
+    lua_rawget(L, index);
+    return lua_type(L, -1);
+}
+
+// Reads an option of one Lua type; true if it is there. Leaves it on the stack, so that a string stays alive.
+static bool option(lua_State *L, int index, const char *name, int wanted) {
+    int found = pe_vm_option(L, index, name);
+    if (found != LUA_TNIL && found != wanted)
+        luaL_error(L, "option \"%s\": expected a %s, found a %s", name, lua_typename(L, wanted),
+                   lua_typename(L, found));
+    return found == wanted;
+}
+
+const char *pe_vm_option_string(lua_State *L, int index, const char *name, const char *fallback) {
+    const char *value = option(L, index, name, LUA_TSTRING) ? lua_tostring(L, -1) : fallback;
+    lua_pop(L, 1); // the options table keeps it alive
+    return value;
+}
+
+double pe_vm_option_number(lua_State *L, int index, const char *name, double fallback) {
+    double value = option(L, index, name, LUA_TNUMBER) ? lua_tonumber(L, -1) : fallback;
+    lua_pop(L, 1);
+    if (isnan(value)) luaL_error(L, "option \"%s\": expected a number, found nan", name);
+    return value;
+}
+
+int pe_vm_option_boolean(lua_State *L, int index, const char *name, int fallback) {
+    int value = option(L, index, name, LUA_TBOOLEAN) ? lua_toboolean(L, -1) : fallback;
+    lua_pop(L, 1);
+    return value;
+}
+
+static bool is_one_of(const char *key, const char *const names[]) {
+    for (; *names; names++)
+        if (strcmp(*names, key) == 0) return true;
+    return false;
+}
+
+void pe_vm_option_names(lua_State *L, int index, const char *const names[]) {
+    if (lua_isnoneornil(L, index)) return;
+    luaL_checktype(L, index, LUA_TTABLE);
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+        if (lua_type(L, -2) != LUA_TSTRING)
+            luaL_error(L, "expected option names, found a %s as a key", luaL_typename(L, -2));
+        if (!is_one_of(lua_tostring(L, -2), names)) luaL_error(L, "unknown option \"%s\"", lua_tostring(L, -2));
+    }
+}

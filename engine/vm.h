@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+/// The one Lua state on the one loop, and the one door through which C enters it.
+/// Invariant: whatever can raise runs inside pe_vm_enter, and nothing enters twice.
+#pragma once
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <stdbool.h>
+#include <uv.h>
+
+/// What runs inside the door, on the entering state; may raise.
+typedef void (*pe_vm_body)(lua_State *L, void *argument);
+
+/// Creates the state: libraries, `engine.*` modules, module paths under `root` (the folder that holds `lua/`).
+/// Returns 0, or UV_ENOMEM. Called once.
+int pe_vm_open(const char *root);
+
+/// Closes the state. The loop must be closed already, so that no callback can come.
+void pe_vm_close(void);
+
+/// The loop. Valid for the whole life of the process.
+uv_loop_t *pe_vm_loop(void);
+
+/// Enters Lua from a libuv callback: runs `body` protected, then resumes the tasks that became ready.
+/// An error of `body` is logged. Returns 0, or the Lua status of that error.
+int pe_vm_enter(pe_vm_body body, void *argument);
+
+/// Releases a registry reference; from anywhere.
+void pe_vm_unref(int reference);
+
+/// Whether the door is open, that is, Lua runs below the caller.
+bool pe_vm_is_entered(void);
+
+/// Pushes `nil, "<text>: <reason>", "<code>"` for a negative libuv status and returns 3.
+int pe_vm_fail(lua_State *L, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/// Pushes `nil, message, code` and returns 3.
+int pe_vm_refuse(lua_State *L, const char *message, const char *code);
+
+/// Option `name` of the table at `index`: pushes its raw value and returns its Lua type; nothing at `index` is an empty
+/// table.
+int pe_vm_option(lua_State *L, int index, const char *name);
+
+/// The same, checked: a missing one gives `fallback`; a value of another type raises with the option's name.
+const char *pe_vm_option_string(lua_State *L, int index, const char *name, const char *fallback);
+double pe_vm_option_number(lua_State *L, int index, const char *name, double fallback);
+int pe_vm_option_boolean(lua_State *L, int index, const char *name, int fallback);
+
+/// Raises unless each key of the table at `index` is one of `names` (NULL at the end). Nothing at `index` is accepted.
+void pe_vm_option_names(lua_State *L, int index, const char *const names[]);
