@@ -1,36 +1,21 @@
+-- SPDX-License-Identifier: MIT
+--- The command line.
 local M = {}
-local task = require("engine.task")
-local scope = require("engine.scope")
-function M.main(...)
-  print("hello", ...)
-  task.sleep(0.1)
-  print(task.timeout(0.2, function() task.sleep(0.05) return 1, 2 end))
-  print(task.timeout(0.1, function() task.sleep(1) return 1, 2 end))
-  print(pcall(task.timeout, 0.1, function() error("x") end))
-  print(unpack(task.all { function() task.sleep(0.1) return "a" end, function() return "b" end }))
-  print(pcall(task.all, { function() task.sleep(0.1) return "a" end, function() error("boom") end }))
-  local q = task.queue(2)
-  print(q:push(1), q:push(2), q:push(3))
-  task.spawn(function() print("pop", q:pop(), q:pop(), q:pop()) end)
-  task.sleep(0.01) q:push(4) task.sleep(0.01)
-  print(task.stats()) print(scope.handles())
-  local t = task.spawn(function() error(nil) end)
-  task.sleep(0.01)
-  print(t:join())
-  task.spawn(function() coroutine.yield() end)
-  print(pcall(coroutine.wrap(function() task.sleep(1) end)))
-  print(pcall(table.sort, {1,2,3}, function() task.sleep(1) end))
-  task.queue():push(1)
-  local s = scope.new("provider x")
-  print(s:run(function() s:close() task.sleep(1) end))
-  print(s:run(print))
-  local t = task.spawn(function() return t end)
-  task.sleep(0)
-  local n = 0
-  local e = require"engine.timer".every(0.01, function() n = n + 1 end)
-  task.sleep(0.1) e:stop() print(n, e)
-  task.spawn(function() return task.queue():pop() end)
-  collectgarbage()
-  return 3
+
+local function run_script(path, ...)
+  _G.arg = { [0] = path, ... }
+  local chunk, message = loadfile(path)
+  if not chunk then
+    io.stderr:write("peerage-lua: ", message, "\n")
+    return 1
+  end
+  local result = chunk(...)
+  return type(result) == "number" and result or 0
 end
+
+function M.main(command, ...)
+  if command == "run" then return run_script(...) end
+  return 64
+end
+
 return M
