@@ -72,11 +72,10 @@ static struct pe_scope *check(lua_State *L) {
     return *(struct pe_scope **)luaL_checkudata(L, 1, box_name);
 }
 
-// new(label?, seconds?): a child of the running task's scope; `seconds` from now its owner will close it.
-static int l_new(lua_State *L) {
-    const char *label = luaL_optstring(L, 1, NULL);
-    double seconds = luaL_optnumber(L, 2, INFINITY);
-    struct pe_scope *parent = pe_task_scope();
+// Pushes a child of `parent` for the label and seconds at `index` and above.
+static int push_child(lua_State *L, struct pe_scope *parent, int index) {
+    const char *label = luaL_optstring(L, index, NULL);
+    double seconds = luaL_optnumber(L, index + 1, INFINITY);
     struct pe_scope **box = lua_newuserdata(L, sizeof *box);
     *box = NULL;
     luaL_getmetatable(L, box_name);
@@ -85,6 +84,15 @@ static int l_new(lua_State *L) {
     *box = pe_scope_new(parent, label, (double)uv_hrtime() / 1e9 + seconds);
     if (!*box) luaL_error(L, "not enough memory for a scope");
     return 1;
+}
+
+// new(label?, seconds?): a child of the running task's scope; `seconds` from now its owner will close it.
+static int l_new(lua_State *L) {
+    return push_child(L, pe_task_scope(), 1);
+}
+
+static int l_child(lua_State *L) {
+    return push_child(L, check(L), 2);
 }
 
 static int l_spawn(lua_State *L) {
@@ -121,8 +129,8 @@ static int l_handles(lua_State *L) {
     return 1;
 }
 
-static const luaL_Reg methods[] = {
-    {"spawn", l_spawn}, {"close", l_close}, {"is_closed", l_is_closed}, {"hand_up", l_hand_up}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"child", l_child},         {"spawn", l_spawn},     {"close", l_close},
+                                   {"is_closed", l_is_closed}, {"hand_up", l_hand_up}, {NULL, NULL}};
 
 int luaopen_engine_scope(lua_State *L) {
     luaL_newmetatable(L, box_name);

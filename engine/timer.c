@@ -4,6 +4,7 @@
 #include "task.h"
 #include <math.h>
 #include <stdlib.h>
+#include <time.h>
 
 struct timer {
     struct pe_handle handle;
@@ -69,6 +70,14 @@ static int l_now(lua_State *L) {
     return 1;
 }
 
+// Microseconds since 1970. The one use of the wall clock: everything else counts monotonic seconds.
+static int l_wall_clock(lua_State *L) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    lua_pushnumber(L, (double)now.tv_sec * 1e6 + (double)(now.tv_nsec / 1000));
+    return 1;
+}
+
 static void free_sleep(uv_handle_t *uv) {
     free(uv->data);
 }
@@ -101,8 +110,8 @@ static int l_sleep(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {{"stop", pe_handle_l_close}, {NULL, NULL}};
-static const luaL_Reg functions[] = {
-    {"now", l_now}, {"after", l_after}, {"every", l_every}, {"sleep", l_sleep}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"now", l_now},     {"wall_clock", l_wall_clock}, {"after", l_after},
+                                     {"every", l_every}, {"sleep", l_sleep},           {NULL, NULL}};
 
 int luaopen_engine_timer(lua_State *L) {
     pe_handle_register(L, &timer_class, methods);

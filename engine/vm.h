@@ -8,6 +8,11 @@
 #include <stdbool.h>
 #include <uv.h>
 
+// These never return, which Lua's headers leave unsaid: the analyser then knows what a check before one proves.
+int lua_error(lua_State *L) __attribute__((noreturn));
+int luaL_error(lua_State *L, const char *format, ...) __attribute__((noreturn));
+int luaL_argerror(lua_State *L, int argument, const char *message) __attribute__((noreturn));
+
 /// What runs inside the door, on the entering state; may raise.
 typedef void (*pe_vm_body)(lua_State *L, void *argument);
 

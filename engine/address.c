@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+// Address literals. inet_pton knows no zones; those are cut off and looked up here.
+#include "address.h"
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+// A zone is an interface's name, or its index.
+static unsigned find_zone(const char *zone) {
+    unsigned index = if_nametoindex(zone);
+    char *rest, name[IF_NAMESIZE];
+    if (index) return index;
+    index = (unsigned)strtoul(zone, &rest, 10);
+    return *rest == '\0' && if_indextoname(index, name) ? index : 0;
+}
+
+int pe_address_parse(const char *host, int port, struct sockaddr_storage *address) {
+    struct sockaddr_in *v4 = (struct sockaddr_in *)address;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)address;
+    char bare[INET6_ADDRSTRLEN];
+    size_t length = strcspn(host, "%");
+    memset(address, 0, sizeof *address);
+    v4->sin_port = v6->sin6_port = htons((uint16_t)port);
+    v4->sin_family = AF_INET;
+    if (inet_pton(AF_INET, host, &v4->sin_addr) == 1) return 0;
+    if (length >= sizeof bare) return UV_EINVAL;
+    memcpy(bare, host, length);
+    bare[length] = '\0';
+    v6->sin6_family = AF_INET6;
+    if (inet_pton(AF_INET6, bare, &v6->sin6_addr) != 1) return UV_EINVAL;
+    if (host[length] == '%') v6->sin6_scope_id = find_zone(host + length + 1);
+    return host[length] == '%' && !v6->sin6_scope_id ? UV_ENODEV : 0;
+}
+
+socklen_t pe_address_size(const struct sockaddr *address) {
+    return address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+}
+
+bool pe_address_is_same_host(const struct sockaddr *a, const struct sockaddr *b) {
+    const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *)a, *b6 = (const struct sockaddr_in6 *)b;
+    const struct sockaddr_in *a4 = (const struct sockaddr_in *)a, *b4 = (const struct sockaddr_in *)b;
+    if (a->sa_family != b->sa_family) return false;
+    if (a->sa_family == AF_INET6) return IN6_ARE_ADDR_EQUAL(&a6->sin6_addr, &b6->sin6_addr);
+    return a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+}
+
+void pe_address_print(const struct sockaddr *address, char text[PE_ADDRESS_TEXT]) {
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+    char name[IF_NAMESIZE];
+    if (address->sa_family == AF_INET) {
+        inet_ntop(AF_INET, &v4->sin_addr, text, PE_ADDRESS_TEXT);
+        return;
+    }
+    inet_ntop(AF_INET6, &v6->sin6_addr, text, PE_ADDRESS_TEXT);
+    size_t length = strlen(text);
+    if (!v6->sin6_scope_id) return;
+    if (!if_indextoname(v6->sin6_scope_id, name)) snprintf(name, sizeof name, "%u", v6->sin6_scope_id);
+    snprintf(text + length, PE_ADDRESS_TEXT - length, "%%%s", name);
+}
+
+int pe_address_push(lua_State *L, const struct sockaddr *address) {
+    char text[PE_ADDRESS_TEXT];
+    pe_address_print(address, text);
+    lua_pushstring(L, text);
+    lua_pushinteger(L, ntohs(((const struct sockaddr_in *)address)->sin_port)); // where IPv6 has it, too
+    return 2;
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+/// Inboxes: datagrams read in batches, and the ring of those that came while the receiver was busy.
+///   batch    what one recvmmsg has read: shared by all sockets, so it is used up before the callback returns
+///   ring     strings that wait in order, the oldest dropped when it is full
+///   origin   where a datagram came from and went to
+///   sender   the one Lua object of an inbox that shows the origin of the datagram taken last
+/// Invariant: what is in the ring came before what is in the batch.
+#pragma once
+
+#include "address.h"
+#include "multicast.h"
+#include <lua.h>
+
+enum { PE_INBOX_RING = 1024, PE_INBOX_SIZE = 2048, PE_INBOX_SIZE_MAX = 65535 };
+
+struct pe_inbox_origin {
+    struct sockaddr_in6 from, destination; // of either family: a sockaddr_in fits
+    unsigned interface;
+};
+
+struct pe_inbox {
+    int fd;    // borrowed
+    int size;  // the largest datagram that is taken
+    int store; // registry reference to the sender, whose environment is the ring; released by pe_inbox_close
+    const struct sockaddr *only; // the address that counts as a destination; NULL: any
+    unsigned long lost;          // oversize, or pushed out of the ring
+    unsigned long stray;         // not sent to `only`
+    int first, count;
+    struct pe_inbox_origin origins[PE_INBOX_RING];
+};
+
+/// Takes all Lua memory that the inbox needs. Raises without memory.
+void pe_inbox_open(lua_State *L, struct pe_inbox *inbox, int size);
+
+/// Has the kernel tell destinations. Returns 0 or a libuv code.
+int pe_inbox_listen(struct pe_inbox *inbox, int fd, int family);
+
+/// Reads a batch. Returns true if there may be more to read.
+bool pe_inbox_read(struct pe_inbox *inbox);
+
+/// Whether the batch holds a datagram for this inbox; steps over those that do not count.
+bool pe_inbox_has_batch(struct pe_inbox *inbox);
+
+/// Pushes the next datagram, of the ring or else of the batch, and the sender: returns 2; or 0 if there is none.
+int pe_inbox_push(lua_State *L, struct pe_inbox *inbox);
+
+/// Moves the next datagram of the batch into the ring.
+void pe_inbox_store(lua_State *L, struct pe_inbox *inbox);
+
+/// Forgets what is in ring and batch.
+void pe_inbox_close(struct pe_inbox *inbox);
+
+/// Makes the metatable of senders. Called once, by luaopen.
+void pe_inbox_register(lua_State *L);

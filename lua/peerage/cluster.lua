@@ -1,0 +1,269 @@
+-- SPDX-License-Identifier: MIT
+--- One cluster: its poll loop. Poll, take the answer into the registry, connect beside the loop, report, wait.
+--- Invariant: only engine tasks change the registry; provider and connector run in tasks of their own.
+local Connector = require("peerage.connector")
+local Dialer = require("peerage.dialer")
+local Hooks = require("peerage.hooks")
+local Instance = require("peerage.instance")
+local Registry = require("peerage.registry")
+local answers = require("peerage.answer")
+local log = require("engine.log")
+local rollout = require("peerage.rollout")
+local status = require("peerage.status")
+local task = require("engine.task")
+local timer = require("engine.timer")
+
+local M = {}
+M.__index = M
+
+local POLL_SOON_PERIOD = 0.1 -- seconds; polls that are asked for come at most ten times a second
+
+--- Who a part of this cluster is in the log: "provider dns", "web: provider dns".
+function M:label(word, part)
+  local prefix = self.name == "default" and "" or self.name .. ": "
+  return ("%s%s %s"):format(prefix, word, part.name)
+end
+
+--- Starts a version of the provider; the one before must have been closed.
+---@param part peerage.Part
+---@param state table|nil
+function M:start_provider(part, state)
+  self.provider_part = part
+  self.provider = Instance.start({
+    unit = part.unit, options = part.options, label = self:label("provider", part), name = self.self_name,
+    scope = self.scope, state = state, serves = self.settings.serves,
+    methods = { poll_soon = function() self:poll_soon() end },
+    on_failure = function(failure) rollout.take_serve_failure(self, failure) end,
+  })
+end
+
+local function start_connector(self, part)
+  self.connector_part = part
+  self.connector = Connector.start({
+    unit = part.unit, options = part.options, label = self:label("connector", part), name = self.self_name,
+    scope = self.scope,
+  }, function(name, live, reason) self:set_live(name, live, reason) end)
+  self.dialer = Dialer.new(self.scope, self.registry, self.settings, self.connector.asks_each_poll,
+    function(record) return self.connector:connect(record, self.settings.connect_timeout) end,
+    function(record, ok, reason, is_news) self:take_attempt(record, ok, reason, is_news) end)
+end
+
+---@param planned peerage.PlannedCluster
+---@param engine { name: string, scope: engine.Scope, on_poll: fun(cluster: peerage.Cluster) }
+---@return peerage.Cluster
+function M.start(planned, engine)
+  local self = setmetatable({
+    name = planned.name,
+    settings = planned.settings,
+    self_name = engine.name,
+    on_poll = engine.on_poll,
+    scope = engine.scope:child(planned.name ~= "default" and "cluster " .. planned.name or nil),
+    registry = Registry.new(),
+    wake = task.queue(1),
+    is_changed = true, -- since the last report
+  }, M)
+  self.hooks = Hooks.start(self.scope, self.settings, function() return self.registry:nodes() end)
+  start_connector(self, planned.connector)
+  self:start_provider(planned.provider)
+  self.scope:spawn(self.run, self)
+  return self
+end
+
+function M:run()
+  task.sleep(self.settings.sync_offset / 1000)
+  while true do
+    local started = timer.now()
+    self:poll()
+    self.on_poll(self)
+    task.timeout(self.settings.interval, self.wake.pop, self.wake)
+    task.sleep(math.max(0, started + POLL_SOON_PERIOD - timer.now()))
+  end
+end
+
+--- Asks for a poll now; many such wishes are one.
+function M:poll_soon() self.wake:push(true) end
+
+--- A node became live or stopped being so.
+---@param name string
+---@param live boolean
+---@param reason string|nil
+function M:set_live(name, live, reason)
+  local record = self.registry:get(name)
+  local node = record and { name = name, port = record.port, meta = record.meta } or { name = name }
+  local changed, message = self.registry:set_live(name, live, timer.now(), reason)
+  if message then log.warn("the connector names a node that cannot be: " .. message) end
+  if not changed then return end
+  if not live then self.dialer:lost(name) end
+  self.is_changed = true
+  if name ~= self.self_name then self.hooks:tell(live and "on_up" or "on_down", node, reason) end
+  self.hooks:changed()
+end
+
+--- Takes in what an attempt came to.
+function M:take_attempt(record, ok, reason, is_news)
+  if ok or self.connector.asks_each_poll then self:set_live(record.name, ok, reason) end
+  if is_news then self.is_changed = true end
+end
+
+local LEVELS = { raised = "error", breach = "error", closed = "error", timeout = "warn", unknown = "warn" }
+
+-- The answer, or why there is none.
+local function read(ok, list, message)
+  if not ok then return nil, list end
+  local answer, breach = answers.read(list, message)
+  if not answer then return nil, { reason = "breach", message = breach } end
+  if answer.kind == "unknown" then return nil, { reason = "unknown", message = answer.message } end
+  return answer
+end
+
+local function say_failure(self, failure)
+  local text = ("%s: poll(): %s"):format(self:label("provider", self.provider_part), failure.message)
+  log[LEVELS[failure.reason]](text, { traceback = failure.traceback })
+end
+
+local function say_problems(self, changes)
+  local who = self:label("provider", self.provider_part)
+  for _, problem in ipairs(changes.problems) do log.warn(("%s: poll(): %s"):format(who, problem)) end
+  local more = changes.problem_count - #changes.problems
+  if more > 0 then log.warn(("%s: poll(): and %d more bad entries"):format(who, more)) end
+end
+
+local function take_list(self, answer)
+  local changes = self.registry:update(answer.list, {
+    source = self.provider_part.name, now = timer.now(), complete = answer.kind == "complete",
+  })
+  say_problems(self, changes)
+  if changes.any then
+    self.is_changed = true
+    self.hooks:changed()
+  end
+  return changes
+end
+
+local function outcome_text(self, answer, failure)
+  if failure then return failure.message end
+  local found = self.registry:count()
+  return ("%s, %d nodes%s"):format(answer.kind, found, answer.message and ": " .. answer.message or "")
+end
+
+--- Polls once and sees to what follows from it.
+function M:poll()
+  local provider, started = self.provider, timer.now()
+  local answer, failure = read(provider:call("poll", self.settings.timeout))
+  if provider ~= self.provider then return self:poll_soon() end -- a new version came meanwhile
+  if rollout.judge(self, failure) then return self:poll_soon() end
+  local changes = answer and take_list(self, answer)
+  local stale = failure and failure.message or answer.message
+  if failure then say_failure(self, failure) end
+  if answer and answer.message then log.warn("the list is a part: " .. answer.message) end
+  if stale ~= self.stale then self.stale, self.is_changed = stale, true end
+  self.last_poll = {
+    at = timer.now(), took = timer.now() - started, outcome = outcome_text(self, answer, failure),
+    problems = changes and changes.problems, problem_count = changes and changes.problem_count,
+  }
+  self:connect(changes)
+  if answer and answer.kind == "complete" then self:prune() end
+  self:report_soon()
+end
+
+local function follow(self, changes)
+  for _, name in ipairs(changes and changes.added or {}) do self:set_live(name, true) end
+  for _, name in ipairs(changes and changes.removed or {}) do self:set_live(name, false, "no longer found") end
+end
+
+-- Takes in who is live as the connector says.
+local function sync_live(self)
+  local live = self.connector:live(self.settings.timeout)
+  if not live then return end
+  local gone = {}
+  for record in self.registry:each() do
+    if record.live and not live[record.name] and record.name ~= self.self_name then gone[#gone + 1] = record.name end
+  end
+  for _, name in ipairs(gone) do self:set_live(name, false, "closed") end
+  for name in next, live do self:set_live(name, true) end
+end
+
+local function offer(self, changes)
+  for _, name in ipairs(changes.changed) do
+    local record = self.registry:get(name)
+    if record and record.live and record.port ~= record.dialed_port then
+      self.connector:disconnect(name, self.settings.connect_timeout)
+      self:set_live(name, false, "its port changed")
+    end
+    self.dialer:offer(name)
+  end
+  for _, name in ipairs(changes.added) do
+    if name == self.self_name then
+      self:set_live(name, true)
+    else
+      self.dialer:offer(name)
+    end
+  end
+  for _, name in ipairs(changes.removed) do
+    if name == self.self_name then self:set_live(name, false) end
+  end
+end
+
+--- Starts the attempts that are due. They go on beside the loop.
+---@param changes peerage.Changes|nil nil: the poll gave no list
+function M:connect(changes)
+  if self.connector.follows_found then return follow(self, changes) end
+  sync_live(self)
+  if changes then offer(self, changes) end
+  self.dialer:retry()
+  self.dialer:pump()
+end
+
+--- Disconnects who was missing from the last good polls, but not the last one there is.
+function M:prune()
+  if not self.settings.prune then return end
+  local _, live = self.registry:count()
+  for _, name in ipairs(self.registry:missing(self.settings.prune_after)) do
+    if live <= 1 and self.settings.prune ~= "always" then break end
+    if self.registry:get(name).attempts > 0 then
+      live = live - 1
+      self.connector:disconnect(name, self.settings.connect_timeout)
+      self:set_live(name, false, "pruned")
+    end
+  end
+end
+
+--- Reports when this poll's attempts are over, or after `timeout`.
+function M:report_soon()
+  if self.is_reporting then return end
+  self.is_reporting = true
+  self.scope:spawn(function()
+    local idle = task.queue(1)
+    self.dialer:notify_idle(idle)
+    task.timeout(self.settings.timeout, idle.pop, idle)
+    self.is_reporting = false
+    status.report(self)
+    self.is_changed = false
+  end)
+end
+
+--- Takes over changed settings. The provider and connector are restarted only if theirs changed.
+---@param planned peerage.PlannedCluster
+---@param changed { provider: boolean, connector: boolean }
+function M:configure(planned, changed)
+  for key in next, self.settings do self.settings[key] = nil end
+  for key, value in next, planned.settings do self.settings[key] = value end
+  if changed.connector then
+    self.connector:stop()
+    start_connector(self, planned.connector)
+    for _, record in ipairs(self.registry:sorted()) do
+      if record.live and record.name ~= self.self_name then self:set_live(record.name, false, "the connector changed") end
+    end
+    self:connect({ added = status.found(self), removed = {}, changed = {} })
+  end
+  if changed.provider then rollout.start(self, planned.provider) end
+  self:poll_soon()
+end
+
+--- Ends it: provider and connector say goodbye, then everything is closed.
+function M:stop()
+  task.all({ function() self.provider:stop() end, function() self.connector:stop() end })
+  self.scope:close()
+end
+
+return M

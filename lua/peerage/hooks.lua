@@ -1,0 +1,79 @@
+-- SPDX-License-Identifier: MIT
+--- Calls a cluster's on_up, on_down and on_change: one at a time, in order, on_change after the others.
+local call = require("peerage.call")
+local log = require("engine.log")
+local task = require("engine.task")
+local timer = require("engine.timer")
+
+local M = {}
+M.__index = M
+
+local CHANGE_PERIOD = 0.1 -- seconds; on_change comes at most ten times a second
+
+---@param scope engine.Scope who owns it
+---@param settings table the cluster's: hooks and timeout; may be swapped at any time
+---@param nodes fun(): table[] what on_change is told
+---@return peerage.Hooks
+function M.start(scope, settings, nodes)
+  local self = setmetatable({
+    scope = scope:child("hook"),
+    settings = settings,
+    nodes = nodes,
+    events = {}, -- from `first` to `last`
+    first = 1,
+    last = 0,
+    has_changed = false,
+    wake = task.queue(1),
+  }, M)
+  self.scope:spawn(self.run, self)
+  return self
+end
+
+local function call_hook(self, name, ...)
+  local hook = self.settings[name]
+  if not hook then return end
+  local ok, failure = call.run(self.scope, self.settings.timeout, hook, ...)
+  if not ok and failure.reason ~= "closed" then
+    log.error(("%s failed: %s"):format(name, failure.message), { traceback = failure.traceback })
+  end
+end
+
+local function next_event(self)
+  local event = self.events[self.first]
+  if not event then return nil end
+  self.events[self.first] = nil
+  self.first = self.first + 1
+  return event
+end
+
+function M:run()
+  local changed_at = -math.huge
+  while true do
+    self.wake:pop()
+    for event in next_event, self do call_hook(self, event[1], event[2], event[3]) end
+    if self.has_changed then
+      task.sleep(math.max(0, changed_at + CHANGE_PERIOD - timer.now()))
+      self.has_changed, changed_at = false, timer.now()
+      if self.settings.on_change then call_hook(self, "on_change", self.nodes()) end
+    end
+  end
+end
+
+--- A node became live, or stopped being live for `reason`.
+---@param name "on_up"|"on_down"
+---@param node table
+---@param reason string|nil
+function M:tell(name, node, reason)
+  if not self.settings[name] then return end
+  self.last = self.last + 1
+  self.events[self.last] = { name, node, reason }
+  self.wake:push(true)
+end
+
+--- Something changed: on_change will be told once.
+function M:changed()
+  self.has_changed = true
+  self.wake:push(true)
+end
+
+return M

@@ -1,0 +1,61 @@
+-- SPDX-License-Identifier: MIT
+--- What a cluster shows of itself: the table after a poll, and its part of SIGUSR1's answer.
+local log = require("engine.log")
+local report = require("peerage.report")
+local version = require("engine").version
+
+local M = {}
+
+--- Names that are found, sorted.
+---@return string[]
+function M.found(cluster)
+  local names = {}
+  for _, record in ipairs(cluster.registry:sorted()) do
+    if record.found then names[#names + 1] = record.name end
+  end
+  return names
+end
+
+local function row(record)
+  if record.live then return { record.name, ok = true } end
+  if record.attempts == 0 then return { record.name } end
+  return { record.name, ok = false, reason = record.last_error }
+end
+
+local function collect(cluster)
+  local rows, live, own = {}, {}, cluster.self_name
+  local has_self = false
+  for _, record in ipairs(cluster.registry:sorted()) do
+    if record.found then rows[#rows + 1] = row(record) end
+    if record.name == own then has_self = true end
+    if record.live or record.name == own then live[#live + 1] = record.name end
+  end
+  if not has_self then table.insert(live, 1, own) end
+  return {
+    version = version, cluster = cluster.name, provider = cluster.provider_part.name,
+    interval = cluster.settings.interval, stale = cluster.stale, rows = rows, live = live, self_name = own,
+  }
+end
+
+--- Writes the table: at info when something changed since the last one, else at debug.
+function M.report(cluster)
+  local level = cluster.is_changed and "info" or "debug"
+  if not cluster.settings.log_results or not log.is_enabled(level) then return end
+  local shown = collect(cluster)
+  if log.format() == "json" then
+    log[level]("discovery", report.fields(shown))
+  else
+    log[level](report.table(shown))
+  end
+end
+
+--- Its part of what report.explain takes.
+---@return peerage.ClusterState
+function M.state(cluster)
+  return {
+    name = cluster.name, provider = cluster.provider_part.name, connector = cluster.connector_part.name,
+    last_poll = cluster.last_poll, nodes = cluster.registry:sorted(),
+  }
+end
+
+return M

@@ -1,0 +1,41 @@
+-- SPDX-License-Identifier: MIT
+-- Values in messages: short, on one line, printable, and never through a metamethod.
+local hostile = require("spec.support.hostile")
+local phrase = require("peerage.describe")
+
+describe("a described value", function()
+  it("has its type where the value alone would not tell", function()
+    assert.equal("a number (42)", phrase.value(42))
+    assert.equal("a number (0.1)", phrase.value(0.1))
+    assert.equal("a boolean (false)", phrase.value(false))
+    assert.equal('"x"', phrase.value("x"))
+    assert.equal("nothing", phrase.value(nil))
+    assert.equal("a function", phrase.value(print))
+    assert.equal("a coroutine", phrase.value(coroutine.create(print)))
+  end)
+
+  it("is escaped when it holds control characters, quotes or bytes over 126", function()
+    local shown = phrase.value('a\n\0\27[31m"\\\127\233')
+    assert.equal([["a\n\000\027[31m\"\\\127\233"]], shown)
+  end)
+
+  it("is cut when it is long", function()
+    local shown = phrase.value(("x"):rep(100000))
+    assert.is_true(#shown < 80)
+    assert.matches('^"xxx.*xxx"…$', shown)
+  end)
+
+  it("runs no metamethod", function()
+    assert.equal("a table", phrase.value(hostile.table({})))
+    assert.equal("[a table]", phrase.key(hostile.table({})))
+  end)
+end)
+
+describe("a described key", function()
+  it("is bare where Lua would take it bare, else in brackets", function()
+    assert.equal("dns_name", phrase.key("dns_name"))
+    assert.equal("[3]", phrase.key(3))
+    assert.equal('["two words"]', phrase.key("two words"))
+    assert.equal('["a\\n"]', phrase.key("a\n"))
+  end)
+end)
