@@ -63,7 +63,7 @@ static bool end_turn(struct pe_channel *channel) {
     if (channel->user_count) return true;
     uv_timer_stop(&channel->timer);
     if (channel->is_abandoned)
-        pe_channel_close(channel);
+        close_channel(channel);
     else
         return true;
     return false;
@@ -176,9 +176,19 @@ static bool is_for(const struct pe_channel *channel, const char *key, int timeou
            !strcmp(channel->key, key);
 }
 
+// What is left of a caller's own time differs with each call, and channels are to be few: such a timing is rounded
+// down, and the look-up asks once more in the rest. What people write, as 1 s, stays as it is.
+static int round_timing(int milliseconds) {
+    int shift = 0;
+    if (milliseconds % 100 == 0) return milliseconds;
+    while (milliseconds >> shift > 7) shift++;
+    return milliseconds >> shift << shift;
+}
+
 struct pe_channel *pe_channel_find(struct pe_channel_pool *pool, const char *key, int timeout, int tries, char *problem,
                                    size_t size) {
     struct pe_channel *old, *channel;
+    timeout = round_timing(timeout);
     TAILQ_FOREACH(old, &pool->channels, sibling) {
         if (is_for(old, key, timeout, tries)) break;
     }

@@ -56,9 +56,9 @@ void pe_channel_pool_init(struct pe_channel_pool *pool, uv_loop_t *loop, void (*
 /// Closes all at once; questions are answered with ARES_EDESTRUCTION before it returns. Not from `on_turn`.
 void pe_channel_pool_close(struct pe_channel_pool *pool);
 
-/// The channel for these servers and this timing, opened if need be. One whose first server kept silent is replaced by
-/// one that begins with the server that answered; of more than 16 one goes.
-/// Returns NULL with a message in `problem` for a bad `key`, an empty one without memory.
+/// The channel for these servers and about this timing, opened if need be. One whose first server kept silent is
+/// replaced by one that begins with the server that answered; of more than 16 one goes. Returns NULL with a message in
+/// `problem` for a bad `key`, an empty one without memory.
 struct pe_channel *pe_channel_find(struct pe_channel_pool *pool, const char *key, int timeout, int tries, char *problem,
                                    size_t size);
 

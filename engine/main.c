@@ -72,7 +72,8 @@ static void stop(void) {
     pe_scope_close(root);
     pe_scope_release(root);
     pe_task_shut_down();
-    uv_run(pe_vm_loop(), UV_RUN_DEFAULT);
+    pe_log_shut_down();
+    while (uv_run(pe_vm_loop(), UV_RUN_DEFAULT)) continue; // the first may end at once: on_main_end's uv_stop counts
     if (uv_loop_close(pe_vm_loop())) {
         pe_log_write(PE_LOG_ERROR, "engine", "a handle was left open at the end", NULL);
         exit_status = EX_SOFTWARE;

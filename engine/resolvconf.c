@@ -57,3 +57,15 @@ void pe_resolvconf_parse(struct pe_resolvconf *conf, char *text) {
     if (!servers) servers = add_server(conf, "127.0.0.1", 0);
     conf->timeout = timeout * 1000 * conf->tries * servers;
 }
+
+bool pe_resolvconf_candidate(const struct pe_resolvconf *conf, const char *name, int *index, char *asked, size_t size) {
+    int searches = conf ? conf->search_count : 0, dots = 0;
+    for (const char *at = name; *at; at++) dots += *at == '.';
+    while (*index <= searches) {
+        int i = (*index)++ - (!conf || dots >= conf->ndots);
+        bool is_alone = i < 0 || i == searches;
+        int length = snprintf(asked, size, "%s%s%s", name, is_alone ? "" : ".", is_alone ? "" : conf->search[i]);
+        if ((size_t)length < size) return true;
+    }
+    return false;
+}

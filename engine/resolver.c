@@ -164,19 +164,9 @@ static void on_answer(void *argument, int status, int timeouts, unsigned char *p
     if (!lookup->unanswered) make_ready(lookup);
 }
 
-// Writes the next candidate to `asked`, in libc's order; false at the end. There is always a first.
 static bool next_candidate(struct pe_lookup *lookup) {
-    const struct pe_resolvconf *conf = &lookup->resolver->conf;
-    int searches = lookup->is_absolute ? 0 : conf->search_count, dots = 0, length;
-    for (const char *at = lookup->name; *at; at++) dots += *at == '.';
-    while (lookup->candidate <= searches) {
-        int i = lookup->candidate++ - (dots >= conf->ndots);
-        bool is_as_given = i < 0 || i == searches;
-        length = snprintf(lookup->asked, sizeof lookup->asked, "%s%s%s", lookup->name, is_as_given ? "" : ".",
-                          is_as_given ? "" : conf->search[i]);
-        if (length <= MAX_NAME) return true;
-    }
-    return false;
+    const struct pe_resolvconf *conf = lookup->is_absolute ? NULL : &lookup->resolver->conf;
+    return pe_resolvconf_candidate(conf, lookup->name, &lookup->candidate, lookup->asked, sizeof lookup->asked);
 }
 
 // Asks the questions about the candidate whose outcome is `outcome`.
@@ -249,7 +239,7 @@ static void on_idle(uv_idle_t *idle) {
 
 static void on_turn(struct pe_channel *channel) {
     struct pe_channel_user *user = TAILQ_FIRST(&channel->users), *next;
-    uint64_t now = uv_now(channel->loop);
+    uint64_t now = uv_now(channel->pool->loop);
     for (; user && user->deadline <= now; user = next) {
         struct pe_lookup *lookup = (struct pe_lookup *)user;
         next = TAILQ_NEXT(user, next_user);
@@ -270,10 +260,9 @@ static void begin(struct pe_lookup *lookup, const struct pe_lookup_options *opti
     int tries = options->tries ? options->tries : options->servers ? 2 : conf->tries;
     if (!timeout) timeout = DEFAULT_TIMEOUT;
     lookup->wait = options->limit && options->limit < timeout ? options->limit : timeout;
-    while (timeout > lookup->wait) timeout /= 2; // limits differ with each call, and channels are to be few
     struct pe_channel *channel =
-        pe_channel_find(&resolver->channels, options->servers ? options->servers : conf->servers, timeout ? timeout : 1,
-                        tries, problem, sizeof problem);
+        pe_channel_find(&resolver->channels, options->servers ? options->servers : conf->servers, lookup->wait, tries,
+                        problem, sizeof problem);
     if (!channel) return fail(lookup, *problem ? "EINVAL" : "ENOMEM", "%s", *problem ? problem : "not enough memory");
     if (channel->user_count >= PE_CHANNEL_USERS)
         return fail(lookup, "EAGAIN", "%d look-ups wait for %s already", channel->user_count, channel->servers.text);

@@ -129,6 +129,12 @@ static int l_handles(lua_State *L) {
     return 1;
 }
 
+// timeout(seconds) -> what an operation of the running task that wants so long gets.
+static int l_timeout(lua_State *L) {
+    lua_pushnumber(L, pe_scope_timeout(pe_task_scope(), luaL_checknumber(L, 1)));
+    return 1;
+}
+
 static const luaL_Reg methods[] = {{"child", l_child},         {"spawn", l_spawn},     {"close", l_close},
                                    {"is_closed", l_is_closed}, {"hand_up", l_hand_up}, {NULL, NULL}};
 
@@ -147,6 +153,8 @@ int luaopen_engine_scope(lua_State *L) {
     lua_setfield(L, -2, "new");
     lua_pushcfunction(L, l_handles);
     lua_setfield(L, -2, "handles");
+    lua_pushcfunction(L, l_timeout);
+    lua_setfield(L, -2, "timeout");
     lua_insert(L, -2);
     lua_setfield(L, -2, "methods");
     return 1;

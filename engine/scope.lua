@@ -3,7 +3,7 @@
 local core = require("engine.scope.core")
 require("engine.task") -- gives tasks their wait()
 
-local M = { new = core.new, handles = core.handles }
+local M = { new = core.new, handles = core.handles, timeout = core.timeout }
 
 --- Runs `fn(...)` as a task of this scope and waits for it; what it opens and spawns lives as long as the scope.
 ---@return any ... its results, or nil, "closed", "ECANCELED"; its error is raised again

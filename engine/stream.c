@@ -255,9 +255,9 @@ static int l_peer(lua_State *L) {
     return push_end(L, getpeername);
 }
 
-static const luaL_Reg methods[] = {{"read", l_read},         {"write", l_write},     {"flush", l_flush},
-                                   {"shutdown", l_shutdown}, {"address", l_address}, {"peer", l_peer},
-                                   {"close", pe_handle_l_close}, {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"read", l_read},       {"write", l_write}, {"flush", l_flush},           {"shutdown", l_shutdown},
+    {"address", l_address}, {"peer", l_peer},   {"close", pe_handle_l_close}, {NULL, NULL}};
 
 void pe_stream_register(lua_State *L) {
     pe_handle_register(L, &stream_class, methods);

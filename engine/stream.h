@@ -47,5 +47,5 @@ typedef int (*pe_stream_end)(int fd, struct sockaddr *address, socklen_t *size);
 /// Pushes one end of a socket: host and port, or the path; or nil, message, code. Returns how many values.
 int pe_stream_push_end(lua_State *L, int fd, pe_stream_end get);
 
-/// Makes the class. Called once.
+/// Makes the class. May be called again.
 void pe_stream_register(lua_State *L);

@@ -76,7 +76,9 @@ end
 local function is_named(spec, name) return spec:find("[.:\"]" .. name .. "%f[^%w_]") ~= nil end
 
 local function load_module(name)
-  local module = { name = name, exports = require("engine." .. name) }
+  local ok, exports = pcall(require, "engine." .. name)
+  if not ok then say("engine.%s: %s", name, exports:match("[^\n]*")) end
+  local module = { name = name, exports = exports }
   local stub, spec = read("lua/peerage/meta/" .. name .. ".lua"), read("spec/engine/" .. name .. "_spec.lua")
   if not stub then say("lua/peerage/meta/%s.lua: missing: engine.%s has no stub", name, name) end
   if not spec then say("spec/engine/%s_spec.lua: missing: engine.%s has no spec", name, name) end
@@ -84,6 +86,7 @@ local function load_module(name)
     say("lua/peerage/meta/%s.lua: expected a line ---@meta engine.%s", name, name)
   end
   module.stub = parse_stub(stub or "")
+  module.has_stub, module.has_spec = stub ~= nil, spec ~= nil
   module.spec = (spec or ""):gsub("%-%-[^\n]*", "")
   return module
 end
@@ -93,8 +96,10 @@ local function check_members(module, names, declared, what)
   for _, name in ipairs(names) do
     count = count + 1
     is_there[name] = true
-    if not declared[name] then say("lua/peerage/meta/%s.lua: no stub for %s%s", module.name, what, name) end
-    if not is_named(module.spec, name) then say("spec/engine/%s_spec.lua: no spec names %s%s", module.name, what, name) end
+    if module.has_stub and not declared[name] then say("lua/peerage/meta/%s.lua: no stub for %s%s", module.name, what, name) end
+    if module.has_spec and not is_named(module.spec, name) then
+      say("spec/engine/%s_spec.lua: no spec names %s%s", module.name, what, name)
+    end
   end
   for name in pairs(declared) do
     if not is_there[name] then say("lua/peerage/meta/%s.lua: a stub for %s%s, which is not there", module.name, what, name) end
@@ -127,7 +132,7 @@ for class, methods in pairs(list_classes()) do
   if module then
     check_members(module, function_names(methods), module.stub.classes[name], class .. ":")
   else
-    say("lua/peerage/meta/: no stub has a class engine.….%s", class)
+    say("lua/peerage/meta/: no ---@class of a stub ends in \"%s\"", class)
   end
 end
 

@@ -1,21 +1,179 @@
 -- SPDX-License-Identifier: MIT
---- The command line.
+--- The command line: what the arguments say, and the exit status.
+local argparse = require("argparse")
+local log = require("engine.log")
+local loader = require("peerage.loader")
+local once = require("peerage.once")
+local peerage = require("peerage")
+local plan = require("peerage.plan")
+local process = require("engine.process")
+local scopes = require("engine.scope")
+
 local M = {}
 
+local OK, FAILED, USAGE, CONFIG = 0, 1, 64, 78
+
+local SYNOPSIS = [[
+peerage-lua [options] CONFIG
+       peerage-lua run SCRIPT [ARG ...]
+       peerage-lua providers [NAME]
+]]
+
+local DESCRIPTION = [[
+Finds nodes with the provider that CONFIG names, connects to them, and says who is live.
+Runs until SIGTERM or SIGINT. SIGHUP looks for changed files; SIGUSR1 logs what is known of each node.]]
+
+local EPILOG = [[
+peerage-lua run SCRIPT [ARG ...]    run a Lua file as a task in the engine
+peerage-lua providers [NAME]        list the built-in providers with their options
+
+Exit status: 0; 1 failed, or with --once certainly no nodes; 64 wrong arguments;
+69 with --once it could not find out; 78 the config is wrong.]]
+
+local function seconds(text)
+  local value = tonumber(text)
+  if value and value >= 0 and value <= 86400 then return value end
+  return nil, ("expected seconds from 0 to 86400, found '%s'"):format(text)
+end
+
+local function make_parser()
+  local parser = argparse("peerage-lua", DESCRIPTION, EPILOG):add_help(false):usage("Usage: " .. SYNOPSIS:gsub("\n$", ""))
+  parser:argument("config", "A Lua file that returns a table."):args("?")
+  parser:option("-n --name", "This node's name, name@host (also PEERAGE_NAME)."):argname("NAME")
+  parser:flag("--once", "Poll once, announce nothing, print one name a line.")
+  parser:option("--wait", "With --once: what a provider with serve() gets to hear others."):argname("SECONDS")
+    :convert(seconds):default("8")
+  parser:flag("--json", "With --once: one JSON object a line: name, host, port, meta, source.")
+  parser:flag("--check", "Load and validate everything, print ok, start nothing.")
+  parser:option("--log-level", "debug, info, warn or error."):argname("LEVEL"):choices({ "debug", "info", "warn", "error" })
+  parser:option("--log-format", "text or json."):argname("FORMAT"):choices({ "text", "json" })
+  parser:flag("-V --version", "Print the version.")
+  parser:flag("-h --help", "Print this.")
+  return parser
+end
+
+local function say(...) io.stderr:write("peerage-lua: ", table.concat({ ... }), "\n") end
+
 local function run_script(path, ...)
+  if not path then
+    say("run: expected a SCRIPT")
+    return USAGE
+  end
   _G.arg = { [0] = path, ... }
   local chunk, message = loadfile(path)
   if not chunk then
-    io.stderr:write("peerage-lua: ", message, "\n")
-    return 1
+    say(message)
+    return FAILED
   end
-  local result = chunk(...)
-  return type(result) == "number" and result or 0
+  local status = chunk(...)
+  return type(status) == "number" and status or OK
 end
 
-function M.main(command, ...)
-  if command == "run" then return run_script(...) end
-  return 64
+local function show_option(name, option)
+  local kind = type(option.type) == "table" and table.concat(option.type, "|") or option.type
+  local default = option.default
+  if type(default) == "table" then default = "{ " .. table.concat(default, ", ") .. " }" end
+  local note = option.required and "required" or default ~= nil and ("default %s"):format(tostring(default)) or "optional"
+  print(("  %-16s %-8s %s%s"):format(name, kind, note, option.doc and " - " .. option.doc or ""))
+end
+
+local function show_provider(name, folders)
+  local unit, message = plan.load_unit(loader.PROVIDER, name, folders)
+  if not unit then
+    say(message)
+    return USAGE
+  end
+  print(name)
+  local names = {}
+  for option in next, unit.module.options or {} do names[#names + 1] = option end
+  table.sort(names)
+  for _, option in ipairs(names) do show_option(option, unit.module.options[option]) end
+  return OK
+end
+
+local function show_providers(name)
+  local folders = { folder = "." }
+  if name then return show_provider(name, folders) end
+  for _, each in ipairs(loader.built_in(loader.PROVIDER)) do show_provider(each, folders) end
+  return OK
+end
+
+-- Handles signals until it is time to stop. The second SIGTERM or SIGINT does not wait for anything.
+local function serve(engine)
+  local signals, message = process.signals("TERM", "INT", "HUP", "USR1")
+  if not signals then
+    log.error(message)
+    return FAILED
+  end
+  for name in signals:each() do
+    if name == "HUP" then
+      engine:reload_now()
+    elseif name == "USR1" then
+      log.info(engine:explain())
+    else
+      scopes.new("engine"):spawn(function()
+        repeat
+          local second = signals:next()
+        until second == "TERM" or second == "INT"
+        process.exit_now(FAILED)
+      end)
+      engine:stop()
+      return OK
+    end
+  end
+end
+
+local function run_config(arguments)
+  local quiet = arguments.once or arguments.check
+  local overrides = { name = arguments.name, log_level = arguments.log_level, log_format = arguments.log_format }
+  if quiet and not overrides.log_level then overrides.log_level = "warn" end
+  log.level(overrides.log_level or "info")
+  local conf, message = peerage.load_config(arguments.config, overrides)
+  local planned
+  if conf then
+    log.level(conf.log_level)
+    log.format(conf.log_format)
+    planned, message = plan.prepare(conf)
+  end
+  if not planned then
+    say(message)
+    return CONFIG
+  end
+  if arguments.check then
+    for _, warning in ipairs(planned.warnings) do say(warning) end
+    print("ok")
+    return OK
+  end
+  if arguments.once then
+    return once.run(planned, conf.name or peerage.random_name(), { wait = arguments.wait, json = arguments.json })
+  end
+  return serve(peerage.start(planned, overrides))
+end
+
+--- Runs the command line.
+---@param ... string the arguments
+---@return integer exit_status
+function M.main(...)
+  local command = ...
+  if command == "run" then return run_script(select(2, ...)) end
+  if command == "providers" then return show_providers((select(2, ...))) end
+  local parser = make_parser()
+  local ok, arguments = parser:pparse({ ... })
+  if ok and arguments.help then
+    print(parser:get_help())
+    return OK
+  elseif ok and arguments.version then
+    print("peerage-lua " .. peerage.version)
+    return OK
+  elseif ok and not arguments.config then
+    ok, arguments = false, "expected a CONFIG"
+  end
+  if not ok then
+    say(arguments)
+    io.stderr:write(parser:get_usage(), "\n")
+    return USAGE
+  end
+  return run_config(arguments)
 end
 
 return M

@@ -210,6 +210,11 @@ function M:connect(changes)
   if self.connector.follows_found then return follow(self, changes) end
   sync_live(self)
   if changes then offer(self, changes) end
+  if self.connector.asks_each_poll then
+    for _, name in ipairs(status.found(self)) do
+      if name ~= self.self_name then self.dialer:offer(name) end
+    end
+  end
   self.dialer:retry()
   self.dialer:pump()
 end

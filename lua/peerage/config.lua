@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- The config: loads the file, resolves its deferred values, validates all of it.
 -- Invariant: what `load` returns is complete and valid; a message begins with the path as given, then the key.
-local config_cluster = require("peerage.config_cluster")
-local config_options = require("peerage.config_options")
-local config_file = require("peerage.config_file")
+local config_cluster = require("peerage.config.cluster")
+local config_options = require("peerage.config.options")
+local config_file = require("peerage.config.file")
 local deferred = require("peerage.deferred")
 local describe = require("peerage.describe")
 local nearest = require("peerage.nearest")
@@ -46,9 +46,9 @@ local KEYS = {
 --- Every key of a config, for suggestions.
 local known = schema.names(config_cluster.keys)
 for _, key in ipairs(schema.names(KEYS)) do known[#known + 1] = key end
-M.known_keys = known
 
 M.same = config_cluster.same
+M.equal = config_cluster.equal
 M.connector_options = config_options.connector
 
 --- The provider's options, validated by its schema; without one they are handed over as they are.

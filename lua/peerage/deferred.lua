@@ -23,12 +23,6 @@ local function new(label, resolve)
   return object
 end
 
----@param value any
----@return boolean
-function M.is_deferred(value)
-  return specs[value] ~= nil
-end
-
 local function misused(object, how)
   local label = specs[object].label
   return label .. " is resolved later and cannot be " .. how .. " here: convert it where it stands, as in "
@@ -61,12 +55,14 @@ local function joinable(state, part)
   return nil, "expected a string to join, found a " .. type(value)
 end
 
+local function check_part(part)
+  if specs[part] or type(part) == "string" or type(part) == "number" then return end
+  error("expected a string to join with a deferred value, found " .. describe.value(part), 3)
+end
+
 function meta.__concat(a, b)
-  for _, part in ipairs({ a, b }) do
-    if not specs[part] and type(part) ~= "string" and type(part) ~= "number" then
-      error("expected a string to join with a deferred value, found " .. describe.value(part), 2)
-    end
-  end
+  check_part(a)
+  check_part(b)
   return new(specs[specs[a] and a or b].label, function(state)
     local left, message = joinable(state, a)
     if left == nil then return nil, message end

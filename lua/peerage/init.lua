@@ -1,0 +1,200 @@
+-- SPDX-License-Identifier: MIT
+--- The engine as a whole: starts what a config says, follows its changes, stops.
+local Cluster = require("peerage.cluster")
+local Reload = require("peerage.reload")
+local config = require("peerage.config")
+local crypto = require("engine.crypto")
+local loader = require("peerage.loader")
+local log = require("engine.log")
+local net = require("engine.net")
+local plan = require("peerage.plan")
+local report = require("peerage.report")
+local rollout = require("peerage.rollout")
+local scopes = require("engine.scope")
+local status = require("peerage.status")
+local task = require("engine.task")
+local timer = require("engine.timer")
+
+local M = { version = require("engine").version }
+
+---@class peerage.Engine
+local Engine = {}
+Engine.__index = Engine
+
+--- A name for a node that was given none: for announcing only.
+---@return string
+function M.random_name()
+  local suffix = crypto.random(4):gsub(".", function(byte) return ("%02x"):format(byte:byte()) end)
+  return ("peerage-%s@%s"):format(suffix, net.default_address())
+end
+
+--- Loads a config; its file may `require` what is beside it.
+---@param path string
+---@param overrides table|nil as peerage.config takes it
+---@return table|nil config, string? message, table<string, string>? files that were read
+function M.load_config(path, overrides)
+  local unit = { files = {} }
+  local with = { environment = function(of) return loader.environment(unit, of) end }
+  for key, value in next, overrides or {} do with[key] = value end
+  local loaded, message = config.load(path, with)
+  if loaded then
+    unit.files[path] = loaded.source
+    loaded.files = unit.files
+  end
+  return loaded, message, unit.files
+end
+
+local function start_cluster(self, planned)
+  self.clusters[planned.name] = Cluster.start(planned, {
+    name = self.name, scope = self.scope,
+    on_poll = function()
+      if self.reload then self.reload:glance() end
+    end,
+  })
+end
+
+-- Path to text, of everything in use.
+local function files_in_use(self)
+  local files = {}
+  local function add(more)
+    for path, text in next, more do files[path] = text end
+  end
+  add(self.config.files)
+  for _, cluster in next, self.clusters do
+    add(cluster.provider_part.unit.files)
+    add(cluster.connector_part.unit.files)
+  end
+  return files
+end
+
+--- Starts what a plan says. Nothing of it is started if it is not whole.
+---@param planned { config: table, clusters: peerage.PlannedCluster[], warnings: string[] }
+---@param overrides table|nil to load the config again with
+---@return peerage.Engine
+function M.start(planned, overrides)
+  local conf = planned.config
+  local self = setmetatable({
+    config = conf, overrides = overrides, name = conf.name or M.random_name(), scope = scopes.new("engine"), clusters = {},
+  }, Engine)
+  for _, warning in ipairs(planned.warnings) do log.warn(warning) end
+  for _, each in ipairs(planned.clusters) do
+    if each.settings.connect.default then
+      log.info(('connect: not given, so "%s"%s'):format(each.connector.name, planned.clusters[2] and " for " .. each.name or ""))
+    end
+    start_cluster(self, each)
+  end
+  if conf.reload then
+    self.reload = Reload.start(self.scope, function() return files_in_use(self) end,
+      function(changed) self:take_changes(changed) end)
+  end
+  return self
+end
+
+local function any_of(files, changed)
+  for path in next, files do
+    if changed[path] then return true end
+  end
+  return false
+end
+
+-- A provider's file changed, the config did not.
+local function reload_provider(self, cluster)
+  local part, message, files = plan.load_provider(self.config, cluster.settings, cluster.connector_part)
+  if not part then
+    log.error(("%s: not reloaded, the old version keeps running: %s"):format(
+      cluster:label("provider", cluster.provider_part), message))
+    self.reload:refresh(files)
+    return
+  end
+  log.info(cluster:label("provider", part) .. ": reloaded")
+  rollout.start(cluster, part)
+end
+
+local function warn_of_restart(self, conf)
+  if conf.name and conf.name ~= self.name then
+    log.warn(("name: changed from %s to %s: that needs a restart"):format(self.name, conf.name))
+  end
+end
+
+local function is_changed_target(old, new, part, changed)
+  return not config.equal(old, new) or type(new.target) ~= "string" or any_of(part.unit.files, changed)
+end
+
+local function apply(self, planned, changed)
+  local wanted = {}
+  for _, each in ipairs(planned.clusters) do
+    wanted[each.name] = true
+    local cluster = self.clusters[each.name]
+    if cluster then
+      local old, new = cluster.settings, each.settings
+      cluster:configure(each, {
+        provider = old.serves ~= new.serves or is_changed_target(old.via, new.via, cluster.provider_part, changed),
+        connector = is_changed_target(old.connect, new.connect, cluster.connector_part, changed),
+      })
+    else
+      start_cluster(self, each)
+    end
+  end
+  for name, cluster in next, self.clusters do
+    if not wanted[name] then
+      self.clusters[name] = nil
+      cluster:stop()
+    end
+  end
+end
+
+local function reload_config(self, changed)
+  local conf, message, files = M.load_config(self.config.path, self.overrides)
+  local planned
+  if conf then planned, message, files = plan.prepare(conf) end
+  if not planned then
+    log.error("not reloaded, the old config stays: " .. message)
+    self.reload:refresh(files)
+    return
+  end
+  warn_of_restart(self, conf)
+  log.level(conf.log_level)
+  log.format(conf.log_format)
+  self.config = conf
+  for _, warning in ipairs(planned.warnings) do log.warn(warning) end
+  apply(self, planned, changed)
+  log.info(conf.path .. ": reloaded")
+end
+
+--- Follows a change of files.
+---@param changed table<string, boolean> paths
+function Engine:take_changes(changed)
+  if any_of(self.config.files, changed) then return reload_config(self, changed) end
+  for _, cluster in next, self.clusters do
+    if any_of(cluster.provider_part.unit.files, changed) then reload_provider(self, cluster) end
+  end
+end
+
+--- Looks at once whether a file changed.
+function Engine:reload_now()
+  if self.reload then self.reload:now() end
+end
+
+--- The answer to "why is X not there?".
+---@return string
+function Engine:explain()
+  local state = { now = timer.now(), version = M.version, self_name = self.name, clusters = {}, counters = {} }
+  for _, cluster in next, self.clusters do
+    state.clusters[#state.clusters + 1] = status.state(cluster)
+    for name, count in next, status.counters(cluster) do state.counters[name] = count end
+  end
+  table.sort(state.clusters, function(a, b) return a.name < b.name end)
+  return report.explain(state)
+end
+
+--- Ends everything, politely: providers get a second to say goodbye.
+function Engine:stop()
+  local stops = {}
+  for _, cluster in next, self.clusters do
+    stops[#stops + 1] = function() cluster:stop() end
+  end
+  task.all(stops)
+  self.scope:close()
+end
+
+return M

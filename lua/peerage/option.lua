@@ -98,7 +98,7 @@ end
 
 local function hint(option, value)
   if type(value) ~= "string" then return "" end
-  local candidate = not option.secret and option.values and nearest(value, option.values)
+  local candidate = option.values and nearest(value, option.values)
   if candidate then return ": did you mean " .. describe.text(candidate) .. "?" end
   if not wants_number(option) or not is_finite(tonumber(value)) then return "" end
   return ': add tonumber, as in system("NAME", tonumber)'

@@ -29,28 +29,48 @@ local function shorten(message, folder)
   return start == 1 and message:sub(finish + 1) or message
 end
 
-local function load_part(conf, cluster, kind, spec)
+local function load_part(conf, kind, spec)
   local unit, message, files = M.load_unit(kind, spec.target, conf)
   if not unit then
     local where = type(spec.target) == "string" and not message:find("^unknown") and "" or conf.path .. ": "
     return nil, where .. shorten(message, conf.folder), files
   end
-  return { unit = unit, name = type(spec.target) == "string" and unit.name or "function" }, cluster
-end
-
---- Options of a provider by the schema of its (perhaps new) version.
----@return table|nil options, string? message
-function M.options(cluster, provider, connector)
-  local options, message = config.provider_options(cluster,
-    { name = provider.name, options = provider.unit.module.options },
-    { name = connector.name, options = connector.unit.module.options })
-  return options, message
+  return { unit = unit, name = type(spec.target) == "string" and unit.name or "function" }
 end
 
 ---@class peerage.Part
 ---@field unit peerage.Unit
 ---@field name string
 ---@field options table
+
+local function load_connector(conf, settings)
+  local part, message, files = load_part(conf, loader.CONNECTOR, settings.connect)
+  if not part then return nil, message, files end
+  part.options, message = config.connector_options(settings, { name = part.name, options = part.unit.module.options })
+  if not part.options then return nil, message, part.unit.files end
+  return part
+end
+
+--- Loads a cluster's provider as it is now, with valid options.
+---@param conf table
+---@param settings table the cluster's
+---@param connector peerage.Part
+---@return peerage.Part|nil part
+---@return string|string[] message on success a list of warnings
+---@return table<string, string>? files that were read when it failed
+function M.load_provider(conf, settings, connector)
+  local part, message, files = load_part(conf, loader.PROVIDER, settings.via)
+  if not part then return nil, message, files end
+  part.options, message = config.provider_options(settings,
+    { name = part.name, options = part.unit.module.options },
+    { name = connector.name, options = connector.unit.module.options })
+  if not part.options then return nil, message, part.unit.files end
+  if settings.serves == true and not rawget(part.unit.module, "serve") then
+    return nil, ("%s: serves: expected a provider with serve(), found that %s has none"):format(conf.path, part.name),
+      part.unit.files
+  end
+  return part, message
+end
 
 ---@class peerage.PlannedCluster
 ---@field name string
@@ -59,21 +79,12 @@ end
 ---@field connector peerage.Part
 
 local function plan_cluster(conf, name, settings, warnings)
-  local provider, message, files = load_part(conf, settings, loader.PROVIDER, settings.via)
-  if not provider then return nil, message, files end
-  local connector
-  connector, message, files = load_part(conf, settings, loader.CONNECTOR, settings.connect)
+  local connector, message, files = load_connector(conf, settings)
   if not connector then return nil, message, files end
-  local more
-  provider.options, more = M.options(settings, provider, connector)
-  if not provider.options then return nil, more, provider.unit.files end
-  for _, warning in ipairs(more or {}) do warnings[#warnings + 1] = warning end
-  connector.options, message = config.connector_options(settings,
-    { name = connector.name, options = connector.unit.module.options })
-  if not connector.options then return nil, message, connector.unit.files end
-  if settings.serves == true and not rawget(provider.unit.module, "serve") then
-    return nil, ("%s: serves: expected a provider with serve(), found that %s has none"):format(conf.path, provider.name)
-  end
+  local provider
+  provider, message, files = M.load_provider(conf, settings, connector)
+  if not provider then return nil, message, files end
+  for _, warning in ipairs(message) do warnings[#warnings + 1] = warning end
   return { name = name, settings = settings, provider = provider, connector = connector }
 end
 

@@ -98,6 +98,7 @@ end
 local function check_together(entry, where)
   if entry.min and entry.max and entry.min > entry.max then return nil, where .. ": min is greater than max" end
   if entry.required and entry.default ~= nil then return nil, where .. ": a required option has no default" end
+  if entry.secret and entry.values then return nil, where .. ": a secret option has no values, which messages would show" end
   if entry.default == nil then return true end
   local ok, message = option.read(entry, entry.default, where .. ": default")
   if not ok then return nil, message end

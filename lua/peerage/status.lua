@@ -40,7 +40,7 @@ end
 --- Writes the table: at info when something changed since the last one, else at debug.
 function M.report(cluster)
   local level = cluster.is_changed and "info" or "debug"
-  if not cluster.settings.log_results or not log.is_enabled(level) then return end
+  if not cluster.settings.log_results or not log.is_wanted(level) then return end
   local shown = collect(cluster)
   if log.format() == "json" then
     log[level]("discovery", report.fields(shown))
@@ -56,6 +56,21 @@ function M.state(cluster)
     name = cluster.name, provider = cluster.provider_part.name, connector = cluster.connector_part.name,
     last_poll = cluster.last_poll, nodes = cluster.registry:sorted(),
   }
+end
+
+--- What its provider counted (drops by reason) and how often it was restarted, under the provider's name.
+---@return table<string, integer>
+function M.counters(cluster)
+  local counters, provider = {}, cluster.provider
+  local who = cluster:label("provider", cluster.provider_part)
+  if provider.restarts > 0 then counters[who .. ": restarts"] = provider.restarts end
+  if not provider:has("counters") then return counters end
+  local ok, counted = provider:call("counters", 1)
+  if not ok or type(counted) ~= "table" then return counters end
+  for name, count in next, counted do
+    if type(name) == "string" and type(count) == "number" then counters[("%s: %s"):format(who, name)] = count end
+  end
+  return counters
 end
 
 return M

@@ -1,14 +1,14 @@
 -- SPDX-License-Identifier: MIT
---- A provider: the nodes that a file names, one a line. HOMIES=path says which file.
-local fs = require("engine.fs")
+--- A provider: a node on each IPv4 address of this host. Save a change, and the engine takes it up at once.
+local net = require("engine.net")
 
-local M = { options = { file = { type = "string", default = "/etc/homies", doc = "one node name a line" } } }
+local M = { options = { app_name = { type = "string", default = "homie", doc = "the part before the @" } } }
 
 function M.poll(self)
-  local text, message = fs.read(self.options.file)
-  if not text then return nil, message end -- the last good list stays
   local nodes = {}
-  for name in text:gmatch("%S+") do nodes[#nodes + 1] = name end
+  for _, interface in ipairs(net.interfaces()) do
+    if interface.family == "inet" then nodes[#nodes + 1] = self.options.app_name .. "@" .. interface.address end
+  end
   return nodes
 end
 

@@ -76,7 +76,7 @@ describe("an unset variable", function()
   end)
 
   it("fails as an argument of apply", function()
-    assert.equal("config.lua: a: environment variable S is not set", refusal({ a = apply(tostring, { deep = system("S") }) }))
+    assert.equal("config.lua: a: deep: environment variable S is not set", refusal({ a = apply(tostring, { deep = system("S") }) }))
   end)
 
   it("is found at any depth and its place is said", function()
@@ -287,6 +287,12 @@ describe("resolving", function()
     local message = refusal({ a = given })
     assert.matches("nested more than 200 levels deep$", message)
     assert.is_true(#message < 120)
+  end)
+
+  it("takes any number of tables beside one another", function()
+    local given = {}
+    for i = 1, 500 do given[i] = { i, env("HOST") } end
+    assert.same({ 500, "10.0.0.1" }, resolve(given)[500])
   end)
 
   it("of an absent value is nil without a message", function()

@@ -15,8 +15,8 @@ describe("a described value", function()
   end)
 
   it("is escaped when it holds control characters, quotes or bytes over 126", function()
-    local shown = phrase.value('a\n\0\27[31m"\\\127\233')
-    assert.equal([["a\n\000\027[31m\"\\\127\233"]], shown)
+    local shown = phrase.value('a\n\0\27[31m"\\\127\128\233')
+    assert.equal([["a\n\000\027[31m\"\\\127\128\233"]], shown)
   end)
 
   it("is cut when it is long", function()

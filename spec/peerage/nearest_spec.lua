@@ -6,7 +6,7 @@ describe("the nearest word", function()
   local options = { "interval", "timeout", "connect_timeout", "via", "port" }
 
   for typed, meant in pairs({
-    intervall = "interval", intreval = "interval", Interval = "interval", interva = "interval",
+    intervall = "interval", intreval = "interval", Interval = "interval", INTERVAL = "interval", interva = "interval",
     tiemout = "timeout", connect_timout = "connect_timeout", vai = "via", prot = "port", connecttimeout = "connect_timeout",
   }) do
     it("is " .. meant .. " for " .. typed, function() assert.equal(meant, nearest(typed, options)) end)
@@ -15,6 +15,8 @@ describe("the nearest word", function()
   for _, typed in ipairs({ "cookie", "x", "", "dns_name", "p", ("interval"):rep(20) }) do
     it("is none for " .. typed:sub(1, 20), function() assert.is_nil(nearest(typed, options)) end)
   end
+
+  it("is none for one character, which every other resembles", function() assert.is_nil(nearest("a", { "b" })) end)
 
   it("is the first in the alphabet of several, whatever their order", function()
     assert.equal("bat", nearest("cat", { "rat", "bat", "hat" }))

@@ -84,6 +84,11 @@ describe("a range", function()
     assert.same({ 3, 7 }, read(range, { 3, 7 }))
   end)
 
+  it("is read past its metamethods", function()
+    assert.same({ 3, 7 }, read(range, hostile.table({ 3, 7 })))
+    assert.matches("found a table", refusal(range, hostile.table({})), 1, true)
+  end)
+
   it("is refused when it is upside down or out of bounds", function()
     local expected = "at: expected a number or { min, max } from 0.1 to 60, found "
     assert.equal(expected .. "{ 7, 3 }", refusal(range, { 7, 3 }))

@@ -106,6 +106,7 @@ describe("a schema", function()
     ["a default of the wrong type"] = { { type = "integer", default = "x" }, 'a: default: expected an integer, found "x"' },
     ["a default out of bounds"] = { { type = "integer", max = 3, default = 4 }, "a: default: expected an integer of at most 3, found 4" },
     ["a default that is required"] = { { type = "integer", default = 4, required = true }, "a: a required option has no default" },
+    ["a secret that is one of a few"] = { { type = "string", secret = true, values = { "x" } }, "a: a secret option has no values" },
     ["a wrong element"] = { { type = "list", of = { type = "strin" } }, 'a: of: type: unknown type "strin"' },
     ["an element that is no table"] = { { type = "list", of = "string" }, 'a: of: expected a table, found "string"' },
     ["no allowed values"] = { { type = "string", values = {} }, "a: values: expected a list of at least 1 item, found 0 items" },

@@ -51,7 +51,8 @@ return function(options)
       local is_after = element.descriptor == "after_each"
       if is_after then tally.passed = tally.passed - 1 end
       tally.failed = tally.failed + 1
-      show(kind, is_after and current .. " (after it)" or handler.getFullName(element), handler.format(element, parent, message, debug, kind == "ERROR"))
+      local name = is_after and current .. " (after it)" or handler.getFullName(element)
+      show(kind, name, handler.format(element, parent, message, debug, kind == "ERROR"))
       return nil, true
     end
   end

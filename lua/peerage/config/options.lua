@@ -11,9 +11,8 @@ local function check_schema(module, word, where)
   return schema.check(module.options, where .. ": " .. word .. name .. ": options")
 end
 
---- Whether a key that the provider does not know is one of the connector's.
-local function belongs_to_connect(key, provider, connector)
-  return connector.options and connector.options[key] ~= nil and not (provider.options and provider.options[key] ~= nil)
+local function connector_knows(key, connector)
+  return connector.options and connector.options[key] ~= nil
 end
 
 local function write_connect(key, connector)
@@ -32,7 +31,7 @@ end
 local function misplaced(via, provider, connector, known)
   for key in next, via.options do
     if provider.options[key] == nil then
-      if via.flat and belongs_to_connect(key, provider, connector) then
+      if via.flat and connector_knows(key, connector) then
         return via.where .. ": " .. describe.key(key) .. " belongs to connect" .. write_connect(key, connector)
       end
       if not via.flat and is_one_of(key, known) then
@@ -43,14 +42,14 @@ local function misplaced(via, provider, connector, known)
 end
 
 --- What looks wrong in options that no schema checks.
-local function warnings(via, provider, connector, known)
+local function warnings(via, connector, known)
   local list = {}
   for key in next, via.options do
     local meant = nearest(key, known)
     local start = via.where .. ": " .. describe.key(key) .. " is given to the provider: "
     if meant then
       list[#list + 1] = start .. "did you mean " .. describe.text(meant) .. "?"
-    elseif via.flat and belongs_to_connect(key, provider, connector) then
+    elseif via.flat and connector_knows(key, connector) then
       list[#list + 1] = start .. "the connector has such an option too" .. write_connect(key, connector)
     end
   end
@@ -72,7 +71,7 @@ end
 ---@return table|nil options
 ---@return string|string[] message on success a list of warnings
 function M.provider(via, provider, connector, known)
-  if not provider.options then return copy(via.options), warnings(via, provider, connector, known) end
+  if not provider.options then return copy(via.options), warnings(via, connector, known) end
   local ok, message = check_schema(provider, "provider", via.where)
   if not ok then return nil, message end
   message = misplaced(via, provider, connector, known)

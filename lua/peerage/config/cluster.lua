@@ -189,6 +189,10 @@ local function equal(a, b, seen)
   return true
 end
 
+--- Whether two values are the same. Functions all count as the same.
+---@return boolean
+function M.equal(a, b) return equal(a, b, {}) end
+
 --- Whether two clusters' settings have the same values. Functions all count as the same, and hooks are not looked at.
 ---@param a peerage.ClusterConfig
 ---@param b peerage.ClusterConfig

@@ -1,0 +1,182 @@
+-- SPDX-License-Identifier: MIT
+--- Programs: the Lua half. What a program prints is never held beyond a limit.
+local core = require("engine.process.core")
+local scopes = require("engine.scope")
+local task = require("engine.task")
+local find, sub = string.find, string.sub
+
+local M = { exit_now = core.exit_now, is_terminal = core.is_terminal, signals = require("engine.signal") }
+
+local MAX_OUTPUT = 8 * 1024 * 1024 -- bytes
+local DRAIN = 1 -- seconds for output to end after the program has, should another process hold it
+
+local START_OPTIONS = { stdin = true, env = true, cwd = true, timeout = true }
+local RUN_OPTIONS = { stdin = true, env = true, cwd = true, timeout = true, max_output = true }
+
+---@class engine.process.Process
+local Process = {}
+Process.__index = Process
+Process.__name = "process"
+
+local function read_arguments(options, known)
+  if type(options) ~= "table" then error("expected a table, found a " .. type(options), 3) end
+  local arguments = {}
+  for i = 1, #options do
+    local kind = type(options[i])
+    if kind ~= "string" and kind ~= "number" then
+      error(("argument %d: expected a string, found a %s"):format(i - 1, kind), 3)
+    end
+    arguments[i] = tostring(options[i])
+  end
+  if not arguments[1] or arguments[1] == "" then error("expected a command as the first of the list", 3) end
+  for key in next, options do
+    if type(key) ~= "number" and not known[key] then error(('unknown option "%s"'):format(tostring(key)), 3) end
+  end
+  return arguments
+end
+
+-- The engine's own, with what `changes` sets, and without what it sets to false.
+local function read_environment(changes)
+  local values, entries = core.environment(), {}
+  for name, value in next, changes or {} do
+    if type(name) ~= "string" or name == "" or find(name, "[=%z]") then
+      error("option \"env\": expected names of variables as keys", 0)
+    end
+    values[name] = value ~= false and tostring(value) or nil
+  end
+  for name, value in next, values do entries[#entries + 1] = name .. "=" .. value end
+  return entries
+end
+
+local function start(arguments, options, has_stderr)
+  local handle, stdin, stdout, stderr, pid = core.spawn(arguments, read_environment(options.env), {
+    cwd = options.cwd,
+    timeout = options.timeout,
+    stdin = options.stdin and true or false,
+    stderr = has_stderr,
+  })
+  if not handle then return nil, stdin, stdout end
+  local process = { handle = handle, stdin = stdin, stdout = stdout, stderr = stderr, pid = pid, name = arguments[1] }
+  if type(options.stdin) == "string" then
+    task.spawn(function()
+      stdin:write(options.stdin)
+      stdin:close()
+    end)
+  end
+  return setmetatable(process, Process)
+end
+
+--- Starts a program in a process group of its own, which ends with the scope. Its standard error is the engine's.
+---@param options engine.process.StartOptions
+---@return engine.process.Process? process
+---@return string? message
+---@return string? code "ENOENT", "EACCES"…
+function M.start(options) return start(read_arguments(options, START_OPTIONS), options, false) end
+
+function Process:fail(message, code)
+  self.failure = self.failure or { self.name .. message, code }
+  self.handle:kill("KILL")
+end
+
+--- Waits for the program's end. Results as in the stub.
+function Process:wait()
+  local ended, message, code = self.handle:wait()
+  if self.failure then return nil, self.failure[1], self.failure[2] end
+  if code == "ETIMEDOUT" then message = self.name .. " " .. message end
+  return ended, message, code
+end
+
+--- Sends a signal to the program and all that it started.
+---@param signal? string "TERM" without one
+---@return true? ok, string? message, string? code "ESRCH" when it has ended
+function Process:kill(signal) return self.handle:kill(signal) end
+
+--- Kills it, if it runs, and closes its pipes.
+function Process:close()
+  self.handle:close()
+  for _, name in ipairs({ "stdin", "stdout", "stderr" }) do
+    if self[name] then self[name]:close() end
+  end
+end
+
+--- Writes to its standard input, when it was started with `stdin = true`.
+function Process:write(data)
+  if not self.stdin then error("its standard input is no pipe: start it with stdin = true", 2) end
+  return self.stdin:write(data)
+end
+
+--- Ends its standard input.
+function Process:close_stdin()
+  if self.stdin then self.stdin:close() end
+end
+
+--- Iterates over the lines that it prints, without their ends.
+---@return fun(): string?
+function Process:lines()
+  local chunk, at, parts, size = "", 1, {}, 0
+  local function finish_line(rest)
+    local line = parts[1] and table.concat(parts) .. rest or rest
+    if parts[1] then parts, size = {}, 0 end
+    return line
+  end
+  return function()
+    while chunk do
+      local stop = find(chunk, "\n", at, true)
+      if stop then
+        local line = finish_line(sub(chunk, at, stop - 1))
+        at = stop + 1
+        return line
+      end
+      size = size + #chunk - at + 1
+      if size > MAX_OUTPUT then self:fail(" printed a line of more than 8 MB", "EMSGSIZE") return nil end
+      if at <= #chunk then parts[#parts + 1] = sub(chunk, at) end
+      chunk, at = self.stdout:read(), 1
+    end
+    self.stdout:close()
+    if size > 0 then return finish_line("") end
+  end
+end
+
+-- Reads one pipe to its end, unless both together give more than `limit` bytes.
+local function collect(process, stream, output)
+  for data in function() return stream:read() end do
+    output.size = output.size + #data
+    if output.size > output.limit then
+      return process:fail((" printed more than %.3g MB"):format(output.limit / 1024 / 1024), "EMSGSIZE")
+    end
+    output[stream][#output[stream] + 1] = data
+  end
+end
+
+local function run(arguments, options)
+  local process, message, code = start(arguments, options, true)
+  if not process then return nil, message, code end
+  local out, err = process.stdout, process.stderr
+  local output = { [out] = {}, [err] = {}, size = 0, limit = options.max_output or MAX_OUTPUT }
+  local readers = { task.spawn(collect, process, out, output), task.spawn(collect, process, err, output) }
+  local ended
+  ended, message, code = process:wait()
+  task.timeout(DRAIN, function()
+    for _, reader in ipairs(readers) do reader:join() end
+  end)
+  process:close()
+  if process.failure then return nil, process.failure[1], process.failure[2] end
+  if not ended then return nil, message, code end
+  ended.stdout, ended.stderr = table.concat(output[out]), table.concat(output[err])
+  return ended
+end
+
+--- Runs a program and waits for its end. Results as in the stub.
+function M.run(options)
+  local arguments = read_arguments(options, RUN_OPTIONS)
+  if options.max_output ~= nil and type(options.max_output) ~= "number" then
+    error('option "max_output": expected bytes, found a ' .. type(options.max_output), 2)
+  end
+  local scope = scopes.new()
+  local ok, result, message, code = scope:spawn(run, arguments, options):join()
+  scope:close()
+  if not ok then error(result, 0) end
+  return result, message, code
+end
+
+return M

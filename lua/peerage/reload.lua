@@ -1,0 +1,97 @@
+-- SPDX-License-Identifier: MIT
+--- Notices that a loaded file has another content: by watches, by a look at each poll, by SIGHUP.
+--- Invariant: a content is reported once; what counts is the content, not the time of the file.
+local Watcher = require("peerage.watcher")
+local fs = require("engine.fs")
+local log = require("engine.log")
+local task = require("engine.task")
+
+local M = {}
+M.__index = M
+
+local DELAY = 0.2 -- seconds after the first event: an editor's save is several
+
+---@param scope engine.Scope
+---@param files fun(): table<string, string> path to loaded text, of all that is in use
+---@param on_change fun(changed: table<string, boolean>) runs in an engine task; may wait
+---@return peerage.Reload
+function M.start(scope, files, on_change)
+  local self = setmetatable({
+    files = files, on_change = on_change,
+    seen = files(), -- the last content of each file, in use or refused
+    signatures = {},
+    missing = {},
+    wake = task.queue(1),
+  }, M)
+  self.watcher = Watcher.new(scope, function() self.wake:push("event") end)
+  scope:spawn(self.run, self)
+  return self
+end
+
+local function paths_of(self)
+  local paths = {}
+  for path in next, self.seen do paths[#paths + 1] = path end
+  table.sort(paths)
+  return paths
+end
+
+local function signature(path)
+  local stat = fs.stat(path)
+  return stat and ("%d %.9f %d"):format(stat.inode, stat.mtime, stat.size) or "none"
+end
+
+local function say_missing(self, path, message)
+  if self.missing[path] then return end
+  self.missing[path] = true
+  log.warn("a loaded file is gone, its last version keeps running: " .. message)
+end
+
+--- Reads every file and reports those that changed.
+function M:check()
+  local changed = {}
+  for _, path in ipairs(paths_of(self)) do
+    self.signatures[path] = signature(path)
+    local text, message = fs.read(path)
+    if not text then
+      say_missing(self, path, message)
+    elseif text ~= self.seen[path] then
+      self.seen[path], changed[path] = text, true
+    end
+    if text then self.missing[path] = nil end
+  end
+  if next(changed) then self.on_change(changed) end
+  self:refresh()
+end
+
+--- Takes in which files are in use now; what a refused version read is watched as well.
+---@param more table<string, string>|nil
+function M:refresh(more)
+  for _, files in ipairs({ self.files(), more }) do
+    for path, text in next, files do
+      if self.seen[path] == nil then self.seen[path] = text end
+    end
+  end
+  self.watcher:set(paths_of(self))
+end
+
+--- A cheap look, for each poll: a folder that was deleted and made again is silent.
+function M:glance()
+  for path, known in next, self.signatures do
+    if signature(path) ~= known then return self.wake:push("event") end
+  end
+end
+
+--- Looks at once.
+function M:now() self.wake:push("now") end
+
+function M:run()
+  for path in next, self.seen do self.signatures[path] = signature(path) end
+  self.watcher:set(paths_of(self))
+  while true do
+    if self.wake:pop() == "event" then task.sleep(DELAY) end
+    if self.wake:count() > 0 then self.wake:pop() end
+    self:check()
+  end
+end
+
+return M

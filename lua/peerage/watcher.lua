@@ -1,0 +1,78 @@
+-- SPDX-License-Identifier: MIT
+--- Watches files by their paths: the folder of every step, symbolic links included, so that a rename, a swapped link
+--- (`..data`, `current`) or a folder made anew is seen. What it says is only "look again".
+local fs = require("engine.fs")
+
+local M = {}
+M.__index = M
+
+local MOST_LINKS = 40 -- as the kernel follows at most
+
+---@param scope engine.Scope who owns the watches
+---@param on_event fun() called in an engine task; does not wait
+---@return peerage.Watcher
+function M.new(scope, on_event) return setmetatable({ scope = scope, on_event = on_event, folders = {} }, M) end
+
+local function absolute(path) return path:sub(1, 1) == "/" and path or fs.realpath(".") .. "/" .. path end
+
+-- Calls `add(folder, name)` for each step of a path; a link's target is walked as well.
+local function walk(path, add, links)
+  local folder, rest = "", path
+  while true do
+    local name, after = rest:match("^/+([^/]+)(.*)$")
+    if not name then return end
+    if name == ".." then
+      folder = folder:match("^(.*)/[^/]*$") or ""
+    elseif name ~= "." then
+      add(folder == "" and "/" or folder, name)
+      local target = fs.readlink(folder .. "/" .. name)
+      if target and links < MOST_LINKS then
+        local start = target:sub(1, 1) == "/" and "" or folder .. "/"
+        return walk(start .. target .. after, add, links + 1)
+      end
+      folder = folder .. "/" .. name
+    end
+    rest = after
+  end
+end
+
+local function listen(self, folder, watch)
+  for change in watch:each() do
+    local names = self.folders[folder].names
+    if not change.name or names[change.name] then self.on_event() end
+  end
+  watch:close()
+  if self.folders[folder] and self.folders[folder].watch == watch then self.folders[folder] = nil end
+  self.on_event()
+end
+
+local function open(self, folder)
+  local watch = self.scope:run(fs.watch, folder)
+  if not watch then return end -- a folder that is not there: the one above it is watched
+  self.folders[folder] = { watch = watch, names = {} }
+  self.scope:spawn(listen, self, folder, watch)
+end
+
+--- Watches these files, and no others any more. Waits.
+---@param paths string[]
+function M:set(paths)
+  local wanted = {}
+  for _, path in ipairs(paths) do
+    walk(absolute(path), function(folder, name)
+      wanted[folder] = wanted[folder] or {}
+      wanted[folder][name] = true
+    end, 0)
+  end
+  for folder, watched in next, self.folders do
+    if not wanted[folder] then
+      self.folders[folder] = nil
+      watched.watch:close()
+    end
+  end
+  for folder, names in next, wanted do
+    if not self.folders[folder] then open(self, folder) end
+    if self.folders[folder] then self.folders[folder].names = names end
+  end
+end
+
+return M

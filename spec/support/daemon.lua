@@ -1,0 +1,76 @@
+-- SPDX-License-Identifier: MIT
+--- A peerage-lua process of a spec: its log is read line by line, and awaited.
+local fs = require("engine.fs")
+local process = require("engine.process")
+local task = require("engine.task")
+
+local M = {}
+M.__index = M
+
+local PATIENCE = 10 -- seconds for a line to come, unless a spec says otherwise
+
+--- The binary that runs the specs.
+M.binary = assert(fs.realpath("/proc/self/exe"))
+
+--- Starts `peerage-lua` with arguments; stdout and stderr come together.
+---@param arguments string[]
+---@param options { namespace: string?, cwd: string?, env: table<string, string>? }|nil
+---@return spec.Daemon
+function M.start(arguments, options)
+  options = options or {}
+  local command = { "sh", "-c", 'exec "$@" 2>&1', "sh" }
+  if options.namespace then
+    for _, word in ipairs({ "ip", "netns", "exec", options.namespace }) do command[#command + 1] = word end
+  end
+  command[#command + 1] = M.binary
+  for _, argument in ipairs(arguments) do command[#command + 1] = argument end
+  command.cwd, command.env = options.cwd, options.env
+  local self = setmetatable({ process = assert(process.start(command)), log = {} }, M)
+  self.arrivals = task.queue()
+  self.reader = task.spawn(function()
+    for line in self.process:lines() do
+      self.log[#self.log + 1] = line
+      self.arrivals:push(line)
+    end
+  end)
+  return self
+end
+
+--- Waits for a line that holds `text` (plain), among those not yet looked at.
+---@param text string
+---@param seconds number|nil
+---@return string line
+function M:expect(text, seconds)
+  local line, message = task.timeout(seconds or PATIENCE, function()
+    repeat
+      local line = self.arrivals:pop()
+    until line:find(text, 1, true)
+    return self.log[#self.log - self.arrivals:count()]
+  end)
+  if not line then
+    error(("expected %q: %s; the log was:\n%s"):format(text, message, table.concat(self.log, "\n")), 2)
+  end
+  return line
+end
+
+--- Whether a line of the whole log holds `text`.
+function M:has_said(text) return table.concat(self.log, "\n"):find(text, 1, true) ~= nil end
+
+function M:signal(name) self.process:kill(name) end
+
+--- Ends it politely.
+---@return { code: integer, signal: integer|nil }
+function M:stop()
+  self.process:kill("TERM")
+  return self:wait()
+end
+
+--- Waits for its end.
+function M:wait(seconds)
+  local result = assert(task.timeout(seconds or PATIENCE, self.process.wait, self.process))
+  self.reader:cancel()
+  self.process:close()
+  return result
+end
+
+return M

@@ -1,0 +1,32 @@
+-- SPDX-License-Identifier: MIT
+--- A temporary folder of a spec.
+local fs = require("engine.fs")
+local process = require("engine.process")
+
+local M = {}
+M.__index = M
+
+---@return spec.Folder
+function M.new()
+  local result = assert(process.run({ "mktemp", "-d", "/tmp/peerage-spec-XXXXXX" }))
+  return setmetatable({ path = result.stdout:gsub("%s+$", "") .. "" }, M)
+end
+
+--- Writes a file as an editor does that saves in place of the old one.
+---@return string path
+function M:write(name, text)
+  local path = self.path .. "/" .. name
+  assert(fs.write(path, text))
+  return path
+end
+
+--- Runs a shell command in the folder.
+function M:sh(command)
+  local result = assert(process.run({ "sh", "-c", command, cwd = self.path }))
+  assert(result.code == 0, result.stderr)
+  return result.stdout
+end
+
+function M:remove() assert(process.run({ "rm", "-rf", self.path })) end
+
+return M

@@ -1,0 +1,58 @@
+-- SPDX-License-Identifier: MIT
+--- Hosts of a spec: network namespaces on one switch, each with an address of 10.77.0.0/24.
+local process = require("engine.process")
+
+local M = {}
+M.__index = M
+
+local function run(...)
+  local result, message = process.run({ ... })
+  if not result then return nil, message end
+  if result.code ~= 0 then return nil, result.stderr end
+  return true
+end
+
+local counter = 0
+
+--- Whether this user may make namespaces.
+---@return boolean
+function M.is_possible()
+  local name = "pe-probe"
+  local ok = run("ip", "netns", "add", name)
+  if ok then run("ip", "netns", "del", name) end
+  return ok == true
+end
+
+--- Makes `count` hosts joined by a bridge in a namespace of its own.
+---@param count integer
+---@return spec.Network
+function M.new(count)
+  counter = counter + 1
+  local self = setmetatable({ prefix = ("pe%d-%d"):format(process.pid(), counter), hosts = {} }, M)
+  local switch = self.prefix .. "-sw"
+  self.switch = switch
+  assert(run("ip", "netns", "add", switch))
+  assert(run("ip", "-n", switch, "link", "add", "br0", "type", "bridge", "mcast_snooping", "0"))
+  assert(run("ip", "-n", switch, "link", "set", "br0", "up"))
+  for i = 1, count do
+    local host, port = ("%s-%d"):format(self.prefix, i), "port" .. i
+    self.hosts[i] = host
+    assert(run("ip", "netns", "add", host))
+    assert(run("ip", "-n", switch, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", host))
+    assert(run("ip", "-n", switch, "link", "set", port, "master", "br0", "up"))
+    assert(run("ip", "-n", host, "addr", "add", ("10.77.0.%d/24"):format(i), "dev", "eth0"))
+    assert(run("ip", "-n", host, "link", "set", "lo", "up"))
+    assert(run("ip", "-n", host, "link", "set", "eth0", "up"))
+  end
+  return self
+end
+
+--- The address of host `i`.
+function M:address(i) return ("10.77.0.%d"):format(i) end
+
+function M:remove()
+  for _, host in ipairs(self.hosts) do run("ip", "netns", "del", host) end
+  run("ip", "netns", "del", self.switch)
+end
+
+return M
