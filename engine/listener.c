@@ -60,17 +60,15 @@ static bool is_stale(const struct sockaddr_un *local) {
 }
 
 static int fail(lua_State *L, struct listener *listener, int status) {
+    const char *reason = uv_strerror(status);
     if (listener->fd >= 0) close(listener->fd);
-    if (status == UV_EADDRINUSE && listener->family == AF_UNIX && is_stale(&listener->local)) {
-        lua_pushnil(L);
-        lua_pushfstring(L, "cannot listen on %s: a socket file is left there that nobody listens on: remove it",
-                        listener->label);
-        lua_pushliteral(L, "EADDRINUSE");
-        return 3;
-    }
-    if (status == UV_EINVAL && !listener->family)
-        return pe_vm_fail(L, status, "cannot listen on %s: expected an address like 0.0.0.0 or ::1", listener->label);
-    return pe_vm_fail(L, status, "cannot listen on %s", listener->label);
+    if (status == UV_EADDRINUSE && listener->family == AF_UNIX && is_stale(&listener->local))
+        reason = "a socket file is left there that nobody listens on: remove it";
+    if (status == UV_EINVAL && !listener->family) reason = "expected an address like 0.0.0.0 or ::1";
+    lua_pushnil(L);
+    lua_pushfstring(L, "cannot listen on %s: %s", listener->label, reason);
+    lua_pushstring(L, uv_err_name(status));
+    return 3;
 }
 
 int pe_listener_l_listen(lua_State *L) {

@@ -245,6 +245,14 @@ static int l_capture(lua_State *L) {
     return 0;
 }
 
+// repeat_window(seconds?) -> seconds
+static int l_repeat_window(lua_State *L) {
+    double seconds = luaL_optnumber(L, 1, -1);
+    luaL_argcheck(L, lua_isnoneornil(L, 1) || (seconds >= 0 && seconds <= 1e6), 1, "expected seconds from 0 to 1e6");
+    lua_pushnumber(L, pe_repeats_window(seconds));
+    return 1;
+}
+
 static int l_counts(lua_State *L) {
     lua_createtable(L, 0, 4);
     for (int level = 0; level_names[level]; level++) {
@@ -254,9 +262,10 @@ static int l_counts(lua_State *L) {
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"level", l_level},         {"format", l_format}, {"write", l_write},
-                                     {"is_wanted", l_is_wanted}, {"quote", l_quote},   {"capture", l_capture},
-                                     {"counts", l_counts},       {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"level", l_level}, {"format", l_format},   {"write", l_write},   {"is_wanted", l_is_wanted},
+    {"quote", l_quote}, {"capture", l_capture}, {"counts", l_counts}, {"repeat_window", l_repeat_window},
+    {NULL, NULL}};
 
 int luaopen_engine_log(lua_State *L) {
     lua_newtable(L);

@@ -8,7 +8,7 @@
 enum pe_log_level { PE_LOG_DEBUG, PE_LOG_INFO, PE_LOG_WARN, PE_LOG_ERROR };
 
 /// Writes one message of `source` ("engine", "provider dns"). `traceback` may be NULL. Never raises, never allocates
-/// Lua memory. A warning or error that repeats within a minute is counted, and said once more with its count after it.
+/// Lua memory. A warning or error that repeats within a minute is only counted, and its count said when that is over.
 void pe_log_write(enum pe_log_level level, const char *source, const char *message, const char *traceback);
 
 /// Says what was counted and closes its timer, before the loop closes. Nothing is held back from then on.

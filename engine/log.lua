@@ -3,7 +3,14 @@
 --- runs no metamethods of anybody's.
 local core = require("engine.log.core")
 
-local M = { level = core.level, format = core.format, counts = core.counts, capture = core.capture }
+local M = {
+  level = core.level,
+  is_wanted = core.is_wanted,
+  format = core.format,
+  counts = core.counts,
+  capture = core.capture,
+  repeat_window = core.repeat_window,
+}
 
 local MAX_DEPTH = 6
 local MAX_BYTES = 1024 * 1024 -- of all fields of a message; the rest is "..."

@@ -5,6 +5,7 @@
 #include "scope.h"
 #include "task.h"
 #include "vm.h"
+#include <fcntl.h>
 #include <limits.h>
 #include <math.h>
 #include <signal.h>
@@ -82,11 +83,20 @@ static void stop(void) {
     uv_library_shutdown();
 }
 
+// Closed standard streams would be opened again as anything: the log must not write into a socket.
+static void open_standard_streams(void) {
+    int fd;
+    do fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO) close(fd);
+}
+
 int main(int argc, char **argv) {
     char folder[PATH_MAX + 32];
     arguments.count = argc;
     arguments.values = argv;
     signal(SIGPIPE, SIG_IGN);
+    open_standard_streams();
     if (!find_root(folder, sizeof folder)) {
         fputs("peerage-lua: its Lua files are missing: expected share/peerage-lua beside bin\n", stderr);
         return EX_SOFTWARE;

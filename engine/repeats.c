@@ -2,11 +2,12 @@
 // A small table by hash, and a timer that runs only while something is counted.
 #include "repeats.h"
 #include "vm.h"
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_ENTRIES = 64, SECONDS = 60 };
+enum { MAX_ENTRIES = 64 };
 
 struct entry {
     uint64_t hash; // 0: free
@@ -17,7 +18,8 @@ struct entry {
 };
 
 static struct entry entries[MAX_ENTRIES];
-static uv_timer_t timer; // unreferenced: it keeps no loop alive
+static double window = 60; // seconds
+static uv_timer_t timer;   // unreferenced: it keeps no loop alive
 
 static double now(void) {
     return (double)uv_hrtime() / 1e9;
@@ -42,14 +44,19 @@ static void wake_in(double seconds) {
     uv_timer_start(&timer, on_minute, (uint64_t)(seconds * 1000) + 1, 0);
 }
 
+double pe_repeats_window(double seconds) {
+    if (seconds >= 0) window = seconds;
+    return window;
+}
+
 void pe_repeats_check(void) {
-    double time = now(), next = 2 * SECONDS;
+    double time = now(), next = HUGE_VAL;
     for (struct entry *entry = entries; entry < entries + MAX_ENTRIES; entry++) {
-        double left = entry->since + SECONDS - time;
+        double left = entry->since + window - time;
         if (entry->hash && left <= 0) forget(entry);
         if (entry->hash && entry->count && left < next) next = left;
     }
-    if (next <= SECONDS) wake_in(next);
+    if (next < HUGE_VAL) wake_in(next);
 }
 
 // FNV-1a, 64 bits.

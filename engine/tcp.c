@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/un.h>
 
+enum { CONNECT_TIMEOUT = 5 }; // seconds
+
 static const char *read_text(lua_State *L, int index, const char *name) {
     const char *text = pe_vm_option_string(L, index, name, NULL);
     pe_vm_option(L, index, name);
@@ -72,7 +74,7 @@ int pe_tcp_tune(const struct pe_tcp_options *options, int fd) {
 
 static const char *const names[] = {"host", "port", "path", "timeout", "nodelay", "keepalive", "user_timeout", NULL};
 
-// describe(options) -> label, whether `dial` needs no name resolved. Checks all options of a connect.
+// describe(options) -> label, whether `dial` needs no name resolved, timeout. Checks all options of a connect.
 static int l_describe(lua_State *L) {
     struct pe_tcp_options options;
     struct sockaddr_storage address;
@@ -80,9 +82,12 @@ static int l_describe(lua_State *L) {
     pe_tcp_read_options(L, 1, NULL, &options);
     if (options.host && !options.port)
         luaL_error(L, "option \"port\": expected an integer from 1 to 65535, found none");
+    double timeout = pe_vm_option_number(L, 1, "timeout", CONNECT_TIMEOUT);
+    if (timeout <= 0) luaL_error(L, "option \"timeout\": expected seconds above 0, found %f", timeout);
     lua_pushstring(L, options.label);
     lua_pushboolean(L, options.path || pe_tcp_make_address(&options, &address) != UV_EINVAL);
-    return 2;
+    lua_pushnumber(L, pe_scope_timeout(pe_task_scope(), timeout));
+    return 3;
 }
 
 static int connect_stream(struct pe_stream *stream, const struct pe_tcp_options *options,

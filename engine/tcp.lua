@@ -3,12 +3,10 @@
 local core = require("engine.tcp.core")
 local dns = require("engine.dns")
 local log = require("engine.log")
-local scope = require("engine.scope")
 local timer = require("engine.timer")
 
 local M = { listen = core.listen }
 
-local CONNECT_TIMEOUT = 5 -- seconds
 local PAUSE = 0.1 -- seconds after which a connection that could not be accepted is tried again
 
 -- A socket that dials a free port of its own host may happen to get that very port, and is then connected to itself.
@@ -66,8 +64,7 @@ end
 ---@return string? message why each address failed
 ---@return string? code of the last: "ECONNREFUSED", "ETIMEDOUT", "EHOSTUNREACH", "ENOENT"…, or of the name: "ENOTFOUND"…
 function M.connect(options)
-  local label, is_direct = core.describe(options)
-  local total = scope.timeout(options.timeout or CONNECT_TIMEOUT)
+  local label, is_direct, total = core.describe(options)
   local deadline = timer.now() + total
   local stream, message, code
   if is_direct then

@@ -61,6 +61,7 @@ function M.start(planned, engine)
     registry = Registry.new(),
     wake = task.queue(1),
     is_changed = true, -- since the last report
+    refused = {}, -- files of a provider's version that was not taken
   }, M)
   self.hooks = Hooks.start(self.scope, self.settings, function() return self.registry:nodes() end)
   start_connector(self, planned.connector)

@@ -47,22 +47,22 @@ end
 local function start_cluster(self, planned)
   self.clusters[planned.name] = Cluster.start(planned, {
     name = self.name, scope = self.scope,
-    on_poll = function()
-      if self.reload then self.reload:glance() end
-    end,
+    on_poll = function() self.reload:glance() end,
   })
 end
 
--- Path to text, of everything in use.
+-- Path to text, of everything in use, and of versions that were refused: a change may mend those.
 local function files_in_use(self)
   local files = {}
   local function add(more)
     for path, text in next, more do files[path] = text end
   end
   add(self.config.files)
+  add(self.refused)
   for _, cluster in next, self.clusters do
     add(cluster.provider_part.unit.files)
     add(cluster.connector_part.unit.files)
+    add(cluster.refused)
   end
   return files
 end
@@ -75,6 +75,7 @@ function M.start(planned, overrides)
   local conf = planned.config
   local self = setmetatable({
     config = conf, overrides = overrides, name = conf.name or M.random_name(), scope = scopes.new("engine"), clusters = {},
+    refused = {}, -- files of a config that was not taken
   }, Engine)
   for _, warning in ipairs(planned.warnings) do log.warn(warning) end
   for _, each in ipairs(planned.clusters) do
@@ -83,10 +84,8 @@ function M.start(planned, overrides)
     end
     start_cluster(self, each)
   end
-  if conf.reload then
-    self.reload = Reload.start(self.scope, function() return files_in_use(self) end,
-      function(changed) self:take_changes(changed) end)
-  end
+  self.reload = Reload.start(self.scope, conf.reload, function() return files_in_use(self) end,
+    function(changed) self:take_changes(changed) end)
   return self
 end
 
@@ -103,9 +102,10 @@ local function reload_provider(self, cluster)
   if not part then
     log.error(("%s: not reloaded, the old version keeps running: %s"):format(
       cluster:label("provider", cluster.provider_part), message))
-    self.reload:refresh(files)
+    cluster.refused = files or cluster.refused
     return
   end
+  cluster.refused = {}
   log.info(cluster:label("provider", part) .. ": reloaded")
   rollout.start(cluster, part)
 end
@@ -149,9 +149,10 @@ local function reload_config(self, changed)
   if conf then planned, message, files = plan.prepare(conf) end
   if not planned then
     log.error("not reloaded, the old config stays: " .. message)
-    self.reload:refresh(files)
+    self.refused = files or self.refused
     return
   end
+  self.refused = {}
   warn_of_restart(self, conf)
   log.level(conf.log_level)
   log.format(conf.log_format)
@@ -164,16 +165,16 @@ end
 --- Follows a change of files.
 ---@param changed table<string, boolean> paths
 function Engine:take_changes(changed)
-  if any_of(self.config.files, changed) then return reload_config(self, changed) end
+  if any_of(self.config.files, changed) or any_of(self.refused, changed) then return reload_config(self, changed) end
   for _, cluster in next, self.clusters do
-    if any_of(cluster.provider_part.unit.files, changed) then reload_provider(self, cluster) end
+    if any_of(cluster.provider_part.unit.files, changed) or any_of(cluster.refused, changed) then
+      reload_provider(self, cluster)
+    end
   end
 end
 
 --- Looks at once whether a file changed.
-function Engine:reload_now()
-  if self.reload then self.reload:now() end
-end
+function Engine:reload_now() self.reload:now() end
 
 --- The answer to "why is X not there?".
 ---@return string

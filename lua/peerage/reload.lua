@@ -12,12 +12,13 @@ M.__index = M
 local DELAY = 0.2 -- seconds after the first event: an editor's save is several
 
 ---@param scope engine.Scope
+---@param is_watching boolean false: it looks only when it is told to
 ---@param files fun(): table<string, string> path to loaded text, of all that is in use
 ---@param on_change fun(changed: table<string, boolean>) runs in an engine task; may wait
 ---@return peerage.Reload
-function M.start(scope, files, on_change)
+function M.start(scope, is_watching, files, on_change)
   local self = setmetatable({
-    files = files, on_change = on_change,
+    is_watching = is_watching, files = files, on_change = on_change,
     seen = files(), -- the last content of each file, in use or refused
     signatures = {},
     missing = {},
@@ -63,19 +64,17 @@ function M:check()
   self:refresh()
 end
 
---- Takes in which files are in use now; what a refused version read is watched as well.
----@param more table<string, string>|nil
-function M:refresh(more)
-  for _, files in ipairs({ self.files(), more }) do
-    for path, text in next, files do
-      if self.seen[path] == nil then self.seen[path] = text end
-    end
-  end
-  self.watcher:set(paths_of(self))
+--- Takes in which files are in use now.
+function M:refresh()
+  local seen = {}
+  for path, text in next, self.files() do seen[path] = self.seen[path] or text end
+  self.seen = seen
+  if self.is_watching then self.watcher:set(paths_of(self)) end
 end
 
 --- A cheap look, for each poll: a folder that was deleted and made again is silent.
 function M:glance()
+  if not self.is_watching then return end
   for path, known in next, self.signatures do
     if signature(path) ~= known then return self.wake:push("event") end
   end
@@ -85,8 +84,8 @@ end
 function M:now() self.wake:push("now") end
 
 function M:run()
-  for path in next, self.seen do self.signatures[path] = signature(path) end
-  self.watcher:set(paths_of(self))
+  self:refresh()
+  self:check() -- what changed before the watches stood
   while true do
     if self.wake:pop() == "event" then task.sleep(DELAY) end
     if self.wake:count() > 0 then self.wake:pop() end

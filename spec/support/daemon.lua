@@ -9,8 +9,9 @@ M.__index = M
 
 local PATIENCE = 10 -- seconds for a line to come, unless a spec says otherwise
 
---- The binary that runs the specs.
-M.binary = assert(fs.realpath("/proc/self/exe"))
+--- The binary that runs the specs. Waits.
+---@return string path
+function M.binary() return assert(fs.realpath("/proc/self/exe")) end
 
 --- Starts `peerage-lua` with arguments; stdout and stderr come together.
 ---@param arguments string[]
@@ -22,7 +23,7 @@ function M.start(arguments, options)
   if options.namespace then
     for _, word in ipairs({ "ip", "netns", "exec", options.namespace }) do command[#command + 1] = word end
   end
-  command[#command + 1] = M.binary
+  command[#command + 1] = M.binary()
   for _, argument in ipairs(arguments) do command[#command + 1] = argument end
   command.cwd, command.env = options.cwd, options.env
   local self = setmetatable({ process = assert(process.start(command)), log = {} }, M)

@@ -52,8 +52,7 @@ describe("the tcp connector", function()
     assert.is_true(self:connect({ name = "app@127.0.0.1", port = port }))
     local stream = accepted:pop()
     assert(self.links["app@127.0.0.1"].stream:write("never read"))
-    while not stream:read(1) do end
-    stream:close() -- with bytes unread: a reset
+    stream:close() -- with bytes unread
     assert.same({ "app@127.0.0.1", "connection reset by peer" }, self.downs:pop())
   end)
 
