@@ -80,9 +80,9 @@ bool pe_handle_open(struct pe_handle *handle, uv_handle_t *uv) {
 void *pe_handle_self(lua_State *L) {
     struct pe_handle **box = lua_touserdata(L, 1);
     if (!box || !lua_getmetatable(L, 1) || !lua_rawequal(L, -1, lua_upvalueindex(1))) {
+        const char *found = luaL_typename(L, 1);
         lua_getfield(L, lua_upvalueindex(1), "__metatable");
-        luaL_error(L, "expected a %s as self, found a %s: call the method with a colon", lua_tostring(L, -1),
-                   luaL_typename(L, 1));
+        luaL_error(L, "expected a %s as self, found a %s: call the method with a colon", lua_tostring(L, -1), found);
     }
     lua_pop(L, 1);
     return *box;

@@ -77,8 +77,7 @@ static int choose(struct pe_multicast_link *links, const struct ifaddrs *list, i
 static int change(struct pe_multicast *multicast, int operation, unsigned index) {
     struct group_req request = {.gr_interface = index, .gr_group = multicast->group};
     int level = is_v6(multicast) ? IPPROTO_IPV6 : IPPROTO_IP;
-    if (!setsockopt(multicast->fd, level, operation, &request, sizeof request)) return 0;
-    return errno == EADDRINUSE ? 0 : -errno; // a member already
+    return setsockopt(multicast->fd, level, operation, &request, sizeof request) ? -errno : 0;
 }
 
 int pe_multicast_join(struct pe_multicast *multicast, const char *const *wanted) {

@@ -18,6 +18,13 @@ local Process = {}
 Process.__index = Process
 Process.__name = "process"
 
+local function check_type(options, name, kind, other)
+  local found = type(options[name])
+  if found ~= "nil" and found ~= kind and found ~= other then
+    error(('option "%s": expected a %s, found a %s'):format(name, kind, found), 4)
+  end
+end
+
 local function read_arguments(options, known)
   if type(options) ~= "table" then error("expected a table, found a " .. type(options), 3) end
   local arguments = {}
@@ -32,6 +39,9 @@ local function read_arguments(options, known)
   for key in next, options do
     if type(key) ~= "number" and not known[key] then error(('unknown option "%s"'):format(tostring(key)), 3) end
   end
+  check_type(options, "stdin", "string", known.max_output and "string" or "boolean")
+  check_type(options, "env", "table")
+  check_type(options, "max_output", "number")
   return arguments
 end
 
@@ -137,12 +147,17 @@ function Process:lines()
   end
 end
 
+local function size_text(bytes)
+  if bytes < 1024 * 1024 then return bytes .. " bytes" end
+  return ("%.3g MB"):format(bytes / 1024 / 1024)
+end
+
 -- Reads one pipe to its end, unless both together give more than `limit` bytes.
 local function collect(process, stream, output)
   for data in function() return stream:read() end do
     output.size = output.size + #data
     if output.size > output.limit then
-      return process:fail((" printed more than %.3g MB"):format(output.limit / 1024 / 1024), "EMSGSIZE")
+      return process:fail(" printed more than " .. size_text(output.limit), "EMSGSIZE")
     end
     output[stream][#output[stream] + 1] = data
   end
@@ -169,10 +184,8 @@ end
 --- Runs a program and waits for its end. Results as in the stub.
 function M.run(options)
   local arguments = read_arguments(options, RUN_OPTIONS)
-  if options.max_output ~= nil and type(options.max_output) ~= "number" then
-    error('option "max_output": expected bytes, found a ' .. type(options.max_output), 2)
-  end
-  local scope = scopes.new()
+  local scope, closed, why = scopes.new()
+  if not scope then return nil, closed, why end
   local ok, result, message, code = scope:spawn(run, arguments, options):join()
   scope:close()
   if not ok then error(result, 0) end

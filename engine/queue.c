@@ -27,7 +27,7 @@ static struct queue *check(lua_State *L) {
 // queue(limit?): with a limit, push answers `nil, "the queue is full", "ENOBUFS"` beyond it.
 static int l_queue(lua_State *L) {
     int limit = luaL_optint(L, 1, 0);
-    luaL_argcheck(L, limit >= 0, 1, "expected a limit of at least 1");
+    luaL_argcheck(L, lua_isnoneornil(L, 1) || limit >= 1, 1, "expected a limit of at least 1");
     struct queue *queue = lua_newuserdata(L, sizeof *queue);
     *queue = (struct queue){.first = 1, .limit = limit};
     TAILQ_INIT(&queue->poppers);

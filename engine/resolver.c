@@ -165,6 +165,7 @@ static void on_answer(void *argument, int status, int timeouts, unsigned char *p
 }
 
 static bool next_candidate(struct pe_lookup *lookup) {
+    for (int i = 0; i < lookup->question_count; i++) lookup->questions[i].outcome = UNANSWERED;
     const struct pe_resolvconf *conf = lookup->is_absolute ? NULL : &lookup->resolver->conf;
     return pe_resolvconf_candidate(conf, lookup->name, &lookup->candidate, lookup->asked, sizeof lookup->asked);
 }
@@ -179,11 +180,6 @@ static void ask(struct pe_lookup *lookup, int outcome) {
         question->outcome = UNANSWERED;
         pe_channel_ask(lookup->channel, lookup->asked, question->type, on_answer, question);
     }
-}
-
-static void ask_anew(struct pe_lookup *lookup) {
-    for (int i = 0; i < lookup->question_count; i++) lookup->questions[i].outcome = UNANSWERED;
-    ask(lookup, UNANSWERED);
 }
 
 // c-ares may give up long before the deadline: over TCP it tries each server once.
@@ -205,7 +201,7 @@ static void conclude(struct pe_lookup *lookup) {
     if (!is_found) {
         if (lookup->worst > worst) worst = lookup->worst;
         lookup->worst = worst;
-        if (worst < TIMED_OUT && next_candidate(lookup)) return ask_anew(lookup);
+        if (worst < TIMED_OUT && next_candidate(lookup)) return ask(lookup, UNANSWERED);
         explain(lookup, worst, outcomes[worst].code);
     } else if (worst > NO_RECORD) {
         explain(lookup, worst, NULL);
@@ -326,8 +322,7 @@ static struct pe_lookup *new_lookup(struct pe_resolver *resolver, pe_lookup_done
 }
 
 static void add_question(struct pe_lookup *lookup, int type) {
-    struct question question = {.lookup = lookup, .type = type, .outcome = UNANSWERED};
-    lookup->questions[lookup->question_count++] = question;
+    lookup->questions[lookup->question_count++] = (struct question){.lookup = lookup, .type = type};
 }
 
 static struct pe_lookup *started(struct pe_lookup *lookup) {

@@ -15,7 +15,7 @@ struct pe_scope *pe_scope_new(struct pe_scope *parent, const char *label, double
     if (!scope) return NULL;
     if (label && !(scope->label = strdup(label))) return free(scope), NULL;
     scope->parent = parent;
-    scope->deadline = parent ? fmin(deadline, parent->deadline) : deadline;
+    scope->deadline = deadline;
     scope->references = 2;
     if (parent) LIST_INSERT_HEAD(&parent->children, scope, sibling);
     return scope;
@@ -64,12 +64,13 @@ const char *pe_scope_label(const struct pe_scope *scope) {
 }
 
 double pe_scope_timeout(const struct pe_scope *scope, double timeout) {
-    double left = scope->deadline - (double)uv_hrtime() / 1e9;
-    return fmax(0.001, fmin(timeout, 0.9 * left));
+    double deadline = HUGE_VAL;
+    for (; scope; scope = scope->parent) deadline = fmin(deadline, scope->deadline);
+    return fmax(0.001, fmin(timeout, 0.9 * (deadline - (double)uv_hrtime() / 1e9)));
 }
 
-static struct pe_scope *check(lua_State *L) {
-    return *(struct pe_scope **)luaL_checkudata(L, 1, box_name);
+struct pe_scope *pe_scope_check(lua_State *L, int index) {
+    return *(struct pe_scope **)luaL_checkudata(L, index, box_name);
 }
 
 // Pushes a child of `parent` for the label and seconds at `index` and above.
@@ -92,27 +93,27 @@ static int l_new(lua_State *L) {
 }
 
 static int l_child(lua_State *L) {
-    return push_child(L, check(L), 2);
+    return push_child(L, pe_scope_check(L, 1), 2);
 }
 
 static int l_spawn(lua_State *L) {
-    struct pe_scope *scope = check(L);
+    struct pe_scope *scope = pe_scope_check(L, 1);
     luaL_checktype(L, 2, LUA_TFUNCTION);
     return pe_task_l_spawn(L, scope, lua_gettop(L) - 2);
 }
 
 static int l_close(lua_State *L) {
-    pe_scope_close(check(L));
+    pe_scope_close(pe_scope_check(L, 1));
     return 0;
 }
 
 static int l_is_closed(lua_State *L) {
-    lua_pushboolean(L, check(L)->closed);
+    lua_pushboolean(L, pe_scope_check(L, 1)->closed);
     return 1;
 }
 
 static int l_hand_up(lua_State *L) {
-    hand_up(check(L));
+    hand_up(pe_scope_check(L, 1));
     return 0;
 }
 

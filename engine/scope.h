@@ -21,7 +21,7 @@ struct pe_scope {
     struct pe_handle_list handles;
     LIST_ENTRY(pe_scope) sibling;
     char *label;     // who this is in the log, as in "provider dns"; NULL: as the parent
-    double deadline; // monotonic seconds at which `timeout` closes it; infinite without
+    double deadline; // monotonic seconds at which its `timeout` closes it; infinite without, whatever its parents have
     int references;  // the tree 1, each task and handle 1, the Lua userdata 1
     bool closed;
 };
@@ -42,5 +42,8 @@ const char *pe_scope_label(const struct pe_scope *scope);
 /// Seconds for an operation that wants `timeout`: at most nine tenths of what its scope has left, so that its own
 /// message comes before the scope's end.
 double pe_scope_timeout(const struct pe_scope *scope, double timeout);
+
+/// The scope at `index`; raises if it is something else.
+struct pe_scope *pe_scope_check(lua_State *L, int index);
 
 int luaopen_engine_scope(lua_State *L);

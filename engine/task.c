@@ -25,6 +25,7 @@ struct pe_task {
     bool is_closed; // what it waited for was closed: resume with `nil, "closed", "ECANCELED"`
     bool is_doomed; // dropped while it ran: its next wait is its end
     void (*on_end)(lua_State *results, bool is_ok);
+    struct pe_scope *inner; // closed when the task ends; NULL: none
     LIST_HEAD(, joiner) joiners;
     LIST_ENTRY(pe_task) sibling;
     TAILQ_ENTRY(pe_task) next_ready;
@@ -71,10 +72,6 @@ struct pe_task *pe_task_spawn(lua_State *L, struct pe_scope *scope, int count) {
     alive++;
     make_ready(task);
     return task;
-}
-
-struct pe_task *pe_task_current(void) {
-    return running;
 }
 
 struct pe_scope *pe_task_scope(void) {
@@ -149,6 +146,16 @@ void pe_task_finish(struct pe_wait *wait, pe_push push, void *operation) {
     if (pe_vm_enter(finish, &ending) && wait->task) pe_vm_enter(finish_without_memory, wait);
 }
 
+// Has `scope` closed with the task, and the one before it at once if it is still open.
+static void guard(struct pe_task *task, struct pe_scope *scope) {
+    struct pe_scope *before = task->inner;
+    task->inner = scope;
+    if (scope) pe_scope_hold(scope);
+    if (!before) return;
+    pe_scope_close(before);
+    pe_scope_release(before);
+}
+
 static void end(struct pe_task *task, enum state state) {
     struct pe_scope *scope = task->scope;
     struct joiner *joiner;
@@ -161,6 +168,7 @@ static void end(struct pe_task *task, enum state state) {
         pe_task_wake(NULL, &joiner->wait, 0);
         free(joiner);
     }
+    guard(task, NULL);
     luaL_unref(task->L, LUA_REGISTRYINDEX, task->anchor);
     if (task->on_end) task->on_end(task->L, state == FINISHED);
     release(task);
@@ -261,10 +269,6 @@ void pe_task_on_end(struct pe_task *task, void (*on_end)(lua_State *results, boo
     task->on_end = on_end;
 }
 
-int pe_task_count(void) {
-    return alive;
-}
-
 void pe_task_shut_down(void) {
     if (next_turn.loop) uv_close((uv_handle_t *)&next_turn, NULL);
 }
@@ -352,6 +356,18 @@ static int l_outcome(lua_State *L) {
     return count + 1;
 }
 
+// guard(scope?): the scope of a `timeout` or `all` ends with the task that waits in it, also when that is cancelled.
+static int l_guard(lua_State *L) {
+    guard(running, lua_isnoneornil(L, 1) ? NULL : pe_scope_check(L, 1));
+    return 0;
+}
+
+// coroutine.running(), but nil in a task, as in a main program: who resumed a task's coroutine would corrupt its stack.
+static int l_running(lua_State *L) {
+    if (!running || L == running->L || lua_pushthread(L)) lua_pushnil(L);
+    return 1;
+}
+
 // How many tasks live; how many have raised with nobody to hear it.
 static int l_stats(lua_State *L) {
     lua_pushinteger(L, alive);
@@ -360,10 +376,13 @@ static int l_stats(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {{"cancel", l_cancel}, {"is_finished", l_is_finished}, {NULL, NULL}};
-static const luaL_Reg functions[] = {
-    {"spawn", l_spawn}, {"await", l_await}, {"outcome", l_outcome}, {"stats", l_stats}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"spawn", l_spawn}, {"await", l_await}, {"outcome", l_outcome},
+                                     {"guard", l_guard}, {"stats", l_stats}, {NULL, NULL}};
 
 int luaopen_engine_task(lua_State *L) {
+    lua_getglobal(L, "coroutine");
+    lua_pushcfunction(L, l_running);
+    lua_setfield(L, -2, "running");
     luaL_newmetatable(L, box_name);
     lua_pushcfunction(L, l_gc);
     lua_setfield(L, -2, "__gc");

@@ -26,9 +26,6 @@ typedef int (*pe_push)(lua_State *L, void *operation);
 /// It runs when the door next resumes tasks. Returns NULL if `scope` is closed. Raises without memory.
 struct pe_task *pe_task_spawn(lua_State *L, struct pe_scope *scope, int count);
 
-/// The task that runs now; NULL in a plain libuv callback.
-struct pe_task *pe_task_current(void);
-
 /// The scope of the task that runs now: the owner of what it makes.
 struct pe_scope *pe_task_scope(void);
 
@@ -65,9 +62,6 @@ void pe_task_move_all(struct pe_scope *from, struct pe_scope *to);
 /// Has `on_end` called, inside the door, when `task` ends in any way, with its stack: results, or an error and its
 /// traceback.
 void pe_task_on_end(struct pe_task *task, void (*on_end)(lua_State *results, bool is_ok));
-
-/// How many there are.
-int pe_task_count(void);
 
 /// Releases what the tasks share; before the loop closes.
 void pe_task_shut_down(void);

@@ -26,19 +26,24 @@ end
 ---@return any ... the results, or nil, "closed", "ECANCELED"
 function Task:wait() return raise_or_return(self:join()) end
 
-local function settle(scope, ok, ...)
-  if ok then
-    scope:hand_up()
-    return ...
+local function check_function(fn, position)
+  if type(fn) ~= "function" then
+    error(("expected a function as number %d, found a %s"):format(position, type(fn)), 3)
   end
-  scope:close()
+end
+
+local function settle(scope, ok, ...)
+  if ok then scope:hand_up() end
+  core.guard(nil)
+  if ok then return ... end
   return error((...), 0)
 end
 
 local function settle_or_time_out(scope, alarm, seconds, ok, ...)
-  if ok == nil then return nil, ("timed out after %g s"):format(seconds), "ETIMEDOUT" end
   alarm:stop()
-  return settle(scope, ok, ...)
+  if ok ~= nil then return settle(scope, ok, ...) end
+  core.guard(nil)
+  return nil, ("timed out after %g s"):format(seconds), "ETIMEDOUT"
 end
 
 --- Runs `fn(...)` for at most `seconds`. What it opens is the caller's if it succeeds, and closed if it does not.
@@ -46,19 +51,27 @@ end
 ---@param fn function
 ---@return any ... its results, or nil, message, "ETIMEDOUT"
 function M.timeout(seconds, fn, ...)
-  local scope = scopes.new(nil, seconds)
+  check_function(fn, 2)
+  local scope, alarm
+  alarm = timer.after(seconds, function() scope:close() end)
+  if not alarm then return nil, "closed", "ECANCELED" end
+  scope = scopes.new(nil, seconds)
+  core.guard(scope)
   local task = scope:spawn(fn, ...)
-  local alarm = timer.after(seconds, function() scope:close() end)
   return settle_or_time_out(scope, alarm, seconds, task:join())
 end
 
 --- Runs functions side by side and waits for all. The first error ends the others and is raised again.
 ---@param functions function[]
----@return any[] results the first result of each
+---@return any[]|nil results the first result of each; or nil, "closed", "ECANCELED"
 function M.all(functions)
-  local scope, done, results = scopes.new(), queue(), {}
+  for i = 1, #functions do check_function(functions[i], i) end
+  local scope, message, code = scopes.new()
+  if not scope then return nil, message, code end
+  local done, results = queue(), {}
+  core.guard(scope)
   for i = 1, #functions do
-    scope:spawn(function() done:push({ i, pcall(functions[i]) }) end)
+    scope:spawn(function() done:push({ i, scope:spawn(functions[i]):join() }) end)
   end
   for _ = 1, #functions do
     local ended = done:pop()

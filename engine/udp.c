@@ -190,15 +190,26 @@ static int refuse_closed(lua_State *L) {
     return pe_vm_refuse(L, "closed", "ECANCELED");
 }
 
+static struct pe_multicast *check_group(lua_State *L, struct udp *udp) {
+    if (!udp->multicast.group.ss_family)
+        luaL_error(L, "this socket has no group: open it with the option \"multicast\"");
+    return &udp->multicast;
+}
+
 static int l_join(lua_State *L) {
     struct udp *udp = pe_handle_self(L);
     const char *interfaces[PE_MULTICAST_INTERFACES + 1] = {0};
     lua_settop(L, 2);
     read_interfaces(L, 2, interfaces);
     if (udp->handle.closed) return refuse_closed(L);
-    if (!udp->multicast.group.ss_family)
-        luaL_error(L, "this socket has no group: open it with the option \"multicast\"");
+    check_group(L, udp);
     return join(L, udp, interfaces);
+}
+
+static int l_group(lua_State *L) {
+    pe_address_push(L, (struct sockaddr *)&check_group(L, pe_handle_self(L))->group);
+    lua_pop(L, 1);
+    return 1;
 }
 
 static bool is_to_group(const struct udp *udp, const struct sockaddr_storage *to) {
@@ -289,9 +300,9 @@ static int l_drops(lua_State *L) {
     return 2;
 }
 
-static const luaL_Reg methods[] = {
-    {"send", l_send},       {"receive", l_receive}, {"messages", l_messages},     {"join", l_join},
-    {"address", l_address}, {"drops", l_drops},     {"close", pe_handle_l_close}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"send", l_send},   {"receive", l_receive},       {"messages", l_messages},
+                                   {"join", l_join},   {"group", l_group},           {"address", l_address},
+                                   {"drops", l_drops}, {"close", pe_handle_l_close}, {NULL, NULL}};
 
 int luaopen_engine_udp(lua_State *L) {
     pe_handle_register(L, &udp_class, methods);

@@ -3,7 +3,7 @@
 local M = {}
 M.__index = M
 
-local JITTER = 0.2 -- a delay is up to this share shorter or longer
+local JITTER = 0.2 -- a delay is up to this share shorter, never longer: a bound stays a bound
 
 ---@param options { first: number, max: number } seconds
 ---@return peerage.Backoff
@@ -12,7 +12,7 @@ function M.new(options) return setmetatable({ first = options.first, max = optio
 --- The delay before the next try; each call doubles the one after it.
 ---@return number seconds
 function M:next()
-  self.delay = self.delay and math.min(self.delay * 2, self.max) or self.first
+  self.delay = math.min(self.delay and self.delay * 2 or self.first, self.max)
   return M.jitter(self.delay)
 end
 
@@ -21,6 +21,6 @@ function M:reset() self.delay = nil end
 
 ---@param seconds number
 ---@return number seconds
-function M.jitter(seconds) return seconds * (1 + JITTER * (2 * math.random() - 1)) end
+function M.jitter(seconds) return seconds * (1 - JITTER * math.random()) end
 
 return M

@@ -1,18 +1,20 @@
 -- SPDX-License-Identifier: MIT
 --- Calls a function that is not the engine's own (a provider's, a connector's, a hook): in a task of its own, for a
 --- bounded time, in a scope that closes when it is over. Nothing it does ends the caller.
-local describe = require("peerage.schema").describe
+local describe = require("peerage.describe")
 local timer = require("engine.timer")
 
 local M = {}
 
 ---@alias peerage.Failure { reason: "raised"|"timeout"|"closed", message: string, traceback: string? }
 
+local CLOSED = { reason = "closed", message = "its scope was closed" }
+
 --- An error value as text; it may be anything, and its metamethods are not called.
 ---@return string
 function M.message(value)
   if type(value) == "string" then return value end
-  return ("raised %s instead of a message"):format(describe(value))
+  return ("raised %s instead of a message"):format(describe.value(value))
 end
 
 local function outcome(call, ok, ...)
@@ -26,7 +28,7 @@ local function outcome(call, ok, ...)
   if call.timed_out then
     return false, { reason = "timeout", message = ("timed out after %g s"):format(call.seconds) }
   end
-  return false, { reason = "closed", message = "closed" }
+  return false, CLOSED
 end
 
 --- Runs `fn(...)` in a child of `scope` and waits for it.
@@ -37,7 +39,7 @@ end
 ---@return any ...
 function M.run(scope, seconds, fn, ...)
   local child = scope:child(nil, seconds)
-  if not child then return false, { reason = "closed", message = "closed" } end
+  if not child then return false, CLOSED end
   local call = { scope = child, seconds = seconds }
   local task = child:spawn(fn, ...)
   if seconds then

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- Calls a cluster's on_up, on_down and on_change: one at a time, in order, on_change after the others.
 local call = require("peerage.call")
+local copy_meta = require("peerage.node").copy_meta
 local log = require("engine.log")
 local task = require("engine.task")
 local timer = require("engine.timer")
@@ -23,6 +24,7 @@ function M.start(scope, settings, nodes)
     first = 1,
     last = 0,
     has_changed = false,
+    changed_at = -math.huge,
     wake = task.queue(1),
   }, M)
   self.scope:spawn(self.run, self)
@@ -34,7 +36,7 @@ local function call_hook(self, name, ...)
   if not hook then return end
   local ok, failure = call.run(self.scope, self.settings.timeout, hook, ...)
   if not ok and failure.reason ~= "closed" then
-    log.error(("%s failed: %s"):format(name, failure.message), { traceback = failure.traceback })
+    log.error(("%s() failed: %s"):format(name, failure.message), { traceback = failure.traceback })
   end
 end
 
@@ -46,27 +48,35 @@ local function next_event(self)
   return event
 end
 
+local function call_on_change(self)
+  self.has_changed, self.changed_at = false, timer.now()
+  if self.settings.on_change then call_hook(self, "on_change", self.nodes()) end
+end
+
 function M:run()
-  local changed_at = -math.huge
   while true do
-    self.wake:pop()
-    for event in next_event, self do call_hook(self, event[1], event[2], event[3]) end
-    if self.has_changed then
-      task.sleep(math.max(0, changed_at + CHANGE_PERIOD - timer.now()))
-      self.has_changed, changed_at = false, timer.now()
-      if self.settings.on_change then call_hook(self, "on_change", self.nodes()) end
+    for event in next_event, self do call_hook(self, event.hook, event.node, event.reason) end
+    local left = self.changed_at + CHANGE_PERIOD - timer.now()
+    if not self.has_changed then
+      self.wake:pop()
+    elseif left > 0 then
+      task.timeout(left, self.wake.pop, self.wake)
+    else
+      call_on_change(self)
     end
   end
 end
 
 --- A node became live, or stopped being live for `reason`.
----@param name "on_up"|"on_down"
----@param node table
+---@param hook "on_up"|"on_down"
+---@param node peerage.Node
 ---@param reason string|nil
-function M:tell(name, node, reason)
-  if not self.settings[name] then return end
+function M:tell(hook, node, reason)
+  if not self.settings[hook] then return end
   self.last = self.last + 1
-  self.events[self.last] = { name, node, reason }
+  self.events[self.last] = {
+    hook = hook, node = { name = node.name, port = node.port, meta = copy_meta(node.meta) }, reason = reason,
+  }
   self.wake:push(true)
 end
 

@@ -2,48 +2,15 @@
 --- A provider or connector that runs: a unit with its options, its own scope and its supervised serve().
 --- Invariant: its functions run in tasks of their own inside `inner`, which nothing of the engine's lives in.
 local call = require("peerage.call")
+local describe = require("peerage.describe")
 local log = require("engine.log")
+local states = require("peerage.state")
 local supervisor = require("peerage.supervisor")
 
 local M = {}
 M.__index = M
 
 local STOP_TIMEOUT = 1 -- seconds for M.stop() at a clean end
-
---- Plain data of a table: what cannot outlive a version (functions, userdata, coroutines) is left out.
-local function copy_plain(value, done, dropped)
-  if type(value) ~= "table" then
-    if type(value) == "function" or type(value) == "userdata" or type(value) == "thread" then
-      dropped[#dropped + 1] = type(value)
-      return nil
-    end
-    return value
-  end
-  if done[value] then return done[value] end
-  local result = {}
-  done[value] = result
-  for key, item in next, value do
-    local new_key = copy_plain(key, done, dropped)
-    if new_key ~= nil then result[new_key] = copy_plain(item, done, dropped) end
-  end
-  return result
-end
-
-local LOG = { debug = log.debug, info = log.info, warn = log.warn, error = log.error }
-
--- What the unit's functions get as `self`: fields of their own, then what the engine offers, then the module.
-local function make_self(spec, inner, state)
-  local offered = setmetatable({}, { __index = spec.unit.module })
-  for name, method in next, spec.methods or {} do offered[name] = method end
-  return setmetatable({
-    options = spec.options,
-    name = spec.name,
-    state = state,
-    log = LOG,
-    scope = inner,
-    passive = spec.passive or nil,
-  }, { __index = offered })
-end
 
 ---@class peerage.InstanceSpec
 ---@field unit peerage.Unit
@@ -57,47 +24,91 @@ end
 ---@field passive boolean|nil announce nothing
 ---@field on_failure fun(failure: peerage.Failure)|nil told when serve() ended
 
+-- What the unit's functions get as `self`: fields of their own, then what the engine offers, then the module.
+local function make_self(spec)
+  local offered = setmetatable({}, { __index = spec.unit.module })
+  for name, method in next, spec.methods or {} do offered[name] = method end
+  return setmetatable({
+    options = spec.options,
+    name = spec.name,
+    state = states.copy(spec.state or {}),
+    log = log.named(spec.label),
+    passive = spec.passive or nil,
+  }, { __index = offered })
+end
+
+local function supervise(self, serve)
+  supervisor.run(self.inner, serve, {
+    on_end = function(failure)
+      self.restarts = self.restarts + 1
+      if self.spec.on_failure then self.spec.on_failure(failure) end
+    end,
+  }, self.self)
+end
+
+-- Where there is no owner any more everything is refused: its calls answer that the scope was closed.
+local function open(self)
+  self.inner = self.outer:child() or self.outer
+  rawset(self.self, "scope", self.inner)
+  if self:has("serve") and self.spec.serves ~= false then
+    self.outer:spawn(supervise, self, rawget(self.unit.module, "serve"))
+  end
+end
+
 --- Starts one.
 ---@param spec peerage.InstanceSpec
 ---@return peerage.Instance
 function M.start(spec)
-  local outer = spec.scope:child(spec.label)
-  local inner = outer:child()
-  local dropped = {}
-  local state = copy_plain(spec.state or {}, {}, dropped)
-  local self = setmetatable({ spec = spec, unit = spec.unit, outer = outer, inner = inner, restarts = 0 }, M)
-  self.self = make_self(spec, inner, state)
-  if #dropped > 0 then
-    outer:spawn(log.warn, ("state holds a %s, which does not survive a reload: keep plain data there"):format(dropped[1]))
-  end
-  local serve = rawget(spec.unit.module, "serve")
-  if serve and spec.serves ~= false then outer:spawn(self.supervise, self, serve) end
+  local self = setmetatable({
+    spec = spec, unit = spec.unit, log = log.named(spec.label), self = make_self(spec), restarts = 0,
+    outer = spec.scope:child(spec.label) or spec.scope,
+  }, M)
+  open(self)
   return self
 end
 
-function M:supervise(serve)
-  supervisor.run(self.inner, serve, function(failure)
-    self.restarts = self.restarts + 1
-    if self.spec.on_failure then self.spec.on_failure(failure) end
-  end, self.self)
-end
+--- Whether its module has this function.
+---@param member string
+---@return boolean
+function M:has(member) return type(rawget(self.unit.module, member)) == "function" end
 
-function M:has(member) return type(self.unit.module[member]) == "function" end
-
---- Calls a function of its module with its self, as peerage.call does.
+--- Calls a function of its module with its self, as peerage.call does. A scope that the module closed itself is
+--- replaced first.
 ---@param member string
 ---@param seconds number
 ---@return boolean ok and results, or false and a peerage.Failure
-function M:call(member, seconds, ...) return call.run(self.inner, seconds, self.unit.module[member], self.self, ...) end
+function M:call(member, seconds, ...)
+  if self.inner:is_closed() and not self.outer:is_closed() then
+    self.log.error("it closed its own scope: it gets a new one")
+    open(self)
+  end
+  return call.run(self.inner, seconds, rawget(self.unit.module, member), self.self, ...)
+end
 
---- A copy of its state, for the version after it.
-function M:state() return copy_plain(self.self.state, {}, {}) end
+--- A copy of its state, for the version after it. What is no plain data is left out, with a warning.
+---@return table
+function M:state()
+  local state, dropped = states.copy(rawget(self.self, "state"))
+  if type(state) ~= "table" then
+    self.log.warn(("self.state: expected a table, found %s: the next version begins with an empty one"):format(
+      describe.value(state)))
+    return {}
+  end
+  if dropped then
+    self.log.warn(("self.state: %s does not survive a reload: keep plain data there"):format(dropped))
+  end
+  return state
+end
+
+--- Whether it has ended.
+---@return boolean
+function M:is_closed() return self.outer:is_closed() end
 
 --- Ends it: its stop() gets a second to say goodbye, then all it owns is closed.
 function M:stop()
   if self:has("stop") and not self.inner:is_closed() then
     local ok, failure = self:call("stop", STOP_TIMEOUT)
-    if not ok and failure.reason ~= "closed" then log.warn("stop() failed: " .. failure.message) end
+    if not ok and failure.reason ~= "closed" then self.log.warn("stop() failed: " .. failure.message) end
   end
   self:close()
 end

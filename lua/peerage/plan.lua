@@ -7,20 +7,35 @@ local scopes = require("engine.scope")
 
 local M = {}
 
-local LOAD_TIMEOUT = 10 -- seconds for the top level of one provider file
+local LOAD_TIMEOUT = 10 -- seconds for the top level of one provider file, and for the checks of its options
+
+---@class peerage.Part
+---@field unit peerage.Unit
+---@field name string
+---@field options table
+
+-- Runs what is, or calls, the user's code in a task of its own.
+local function run_apart(label, fn, ...)
+  local scope = scopes.new(label)
+  local function close(...)
+    scope:close()
+    return ...
+  end
+  return close(call.run(scope, LOAD_TIMEOUT, fn, ...))
+end
 
 --- Loads a unit in a task of its own: a file's top level is the user's code.
 ---@param kind peerage.Kind
----@param target string|function|table
----@param folders { folder: string, provider_path: string[]? }
+---@param target string|function|table|nil
+---@param folders { folder: string, provider_path: string[]? }|nil
 ---@param earlier peerage.Unit|nil
----@return peerage.Unit|nil unit, string? message, table<string, string>? files
+---@return peerage.Unit|nil unit, string? message, table<string, string> files that were read, in both cases
 function M.load_unit(kind, target, folders, earlier)
-  local scope = scopes.new(kind.word)
-  local ok, unit, message, files = call.run(scope, LOAD_TIMEOUT, loader.load, kind, target, folders, earlier)
-  scope:close()
-  if not ok then return nil, unit.message end
-  return unit, message, files
+  local files = {}
+  local ok, unit, message = run_apart(kind.word, loader.load, kind, target, folders, earlier, files)
+  if ok then return unit, message, files end
+  local who = type(target) == "string" and target or kind.word
+  return nil, ("%s: its top level may not wait: %s"):format(who, unit.message), files
 end
 
 --- The path as the user knows it: relative to the config's folder where it is below it.
@@ -29,24 +44,27 @@ local function shorten(message, folder)
   return start == 1 and message:sub(finish + 1) or message
 end
 
+-- A file's message begins with its path, any other with the config's.
 local function load_part(conf, kind, spec)
   local unit, message, files = M.load_unit(kind, spec.target, conf)
-  if not unit then
-    local where = type(spec.target) == "string" and not message:find("^unknown") and "" or conf.path .. ": "
-    return nil, where .. shorten(message, conf.folder), files
-  end
-  return { unit = unit, name = type(spec.target) == "string" and unit.name or "function" }
+  if unit then return { unit = unit, name = unit.name } end
+  local is_of_file = type(spec.target) == "string" and not message:find("^unknown")
+  return nil, is_of_file and shorten(message, conf.folder) or ("%s: %s"):format(conf.path, message), files
 end
 
----@class peerage.Part
----@field unit peerage.Unit
----@field name string
----@field options table
+local function describe(part) return { name = part.name, options = rawget(part.unit.module, "options") } end
+
+-- Checks of options are functions of the module.
+local function read_options(part, fn, ...)
+  local ok, options, message = run_apart("options of " .. part.name, fn, ...)
+  if not ok then return nil, ("options of %s: %s"):format(part.name, options.message) end
+  return options, message
+end
 
 local function load_connector(conf, settings)
   local part, message, files = load_part(conf, loader.CONNECTOR, settings.connect)
   if not part then return nil, message, files end
-  part.options, message = config.connector_options(settings, { name = part.name, options = part.unit.module.options })
+  part.options, message = read_options(part, config.connector_options, settings, describe(part))
   if not part.options then return nil, message, part.unit.files end
   return part
 end
@@ -61,9 +79,7 @@ end
 function M.load_provider(conf, settings, connector)
   local part, message, files = load_part(conf, loader.PROVIDER, settings.via)
   if not part then return nil, message, files end
-  part.options, message = config.provider_options(settings,
-    { name = part.name, options = part.unit.module.options },
-    { name = connector.name, options = connector.unit.module.options })
+  part.options, message = read_options(part, config.provider_options, settings, describe(part), describe(connector))
   if not part.options then return nil, message, part.unit.files end
   if settings.serves == true and not rawget(part.unit.module, "serve") then
     return nil, ("%s: serves: expected a provider with serve(), found that %s has none"):format(conf.path, part.name),
@@ -78,12 +94,15 @@ end
 ---@field provider peerage.Part
 ---@field connector peerage.Part
 
-local function plan_cluster(conf, name, settings, warnings)
+local function plan_cluster(conf, name, warnings, note)
+  local settings = conf.clusters[name]
   local connector, message, files = load_connector(conf, settings)
-  if not connector then return nil, message, files end
+  note(connector and connector.unit.files or files)
+  if not connector then return nil, message end
   local provider
   provider, message, files = M.load_provider(conf, settings, connector)
-  if not provider then return nil, message, files end
+  note(provider and provider.unit.files or files)
+  if not provider then return nil, message end
   for _, warning in ipairs(message) do warnings[#warnings + 1] = warning end
   return { name = name, settings = settings, provider = provider, connector = connector }
 end
@@ -94,12 +113,16 @@ end
 ---@return string? message, table<string, string>? files that were read when it failed
 function M.prepare(conf)
   local plan = { config = conf, clusters = {}, warnings = {} }
-  local names = {}
+  local names, read = {}, {}
+  local function note(files)
+    for path, text in next, files or {} do read[path] = text end
+  end
+  note(conf.files)
   for name in next, conf.clusters do names[#names + 1] = name end
   table.sort(names)
   for i, name in ipairs(names) do
-    local cluster, message, files = plan_cluster(conf, name, conf.clusters[name], plan.warnings)
-    if not cluster then return nil, message, files end
+    local cluster, message = plan_cluster(conf, name, plan.warnings, note)
+    if not cluster then return nil, message, read end
     plan.clusters[i] = cluster
   end
   return plan

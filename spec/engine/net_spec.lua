@@ -1,27 +1,9 @@
 -- SPDX-License-Identifier: MIT
+local alone = require("support.alone")
 local net = require("engine.net")
 local udp = require("engine.udp")
 
--- Runs a line of Lua in an engine that is alone in a new network namespace; nil where namespaces are not allowed.
-local function alone(setup, line)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(line)
-  file:close()
-  local inner = ("%s; exec $ENGINE run %s"):format(setup, path)
-  local pipe = assert(io.popen(("ENGINE=$(readlink /proc/$PPID/exe) exec unshare -rn sh -c '%s' 2>&1"):format(inner)))
-  local output = pipe:read("*a")
-  pipe:close()
-  os.remove(path)
-  if output:match("^unshare:") then return nil end
-  return (output:gsub("\n$", ""))
-end
-
-local function print_default(setup)
-  local address = alone(setup, 'print(require("engine.net").default_address())')
-  if not address then pending("network namespaces are not allowed here") end
-  return address
-end
+local function print_default(setup) return alone(setup, 'print(require("engine.net").default_address())') end
 
 describe("engine.net", function()
   it("lists the loopback interface with its address", function()

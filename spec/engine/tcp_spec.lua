@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- TCP and Unix sockets: connecting, reading and writing, and all the ways in which these end.
 local dns = require("engine.dns")
+local fs = require("engine.fs")
 local folder = require("support.folder")
 local process = require("engine.process")
 local scopes = require("engine.scope")
@@ -24,6 +25,19 @@ local function pair(options)
     listener:close()
   end)
   return near, far, listener
+end
+
+-- Runs a script in an engine of its own, started by the words of `command` before it.
+local function run_script(text, command)
+  local path = os.tmpname()
+  local file = assert(io.open(path, "w"))
+  file:write(text)
+  file:close()
+  for _, word in ipairs({ fs.realpath("/proc/self/exe"), "run", path }) do command[#command + 1] = word end
+  command.timeout = 20
+  local ended = assert(process.run(command))
+  os.remove(path)
+  return ended
 end
 
 -- Lets everything that is ready run.
@@ -113,6 +127,17 @@ describe("tcp.connect", function()
     listener:close()
   end)
 
+  it("does not take itself for a listener when it is given the very port that it dials", function()
+    local in_namespace = 'ip link set lo up && echo "40000 40001" >/proc/sys/net/ipv4/ip_local_port_range'
+    local test = assert(process.run({ "unshare", "-rn", "sh", "-c", in_namespace }))
+    if test.code ~= 0 then return pending("needs a network namespace: " .. test.stderr) end
+    local ended = run_script([[
+      local tcp = require("engine.tcp")
+      for _ = 1, 4 do print((select(2, tcp.connect({ host = "127.0.0.1", port = 40000 })))) end
+    ]], { "unshare", "-rn", "sh", "-c", in_namespace .. ' && exec "$@"', "sh" })
+    assert.equal(("cannot connect to 127.0.0.1:40000: connection refused\n"):rep(4), ended.stdout)
+  end)
+
   it("leaves nothing behind when its task is cancelled", function()
     local listener, port = listen({ host = "127.0.0.1", backlog = 1 })
     local scope = scopes.new()
@@ -154,11 +179,10 @@ describe("tcp.connect", function()
 
     it("leaves time for the others when one does not answer", function()
       local full, port = listen({ host = "127.0.0.1", backlog = 1 })
-      local waiting, each = {}, nil
-      repeat
-        each = tcp.connect({ host = "127.0.0.1", port = port, timeout = 0.05 })
-        waiting[#waiting + 1] = each
-      until not each
+      local waiting = {}
+      for stream in function() return (tcp.connect({ host = "127.0.0.1", port = port, timeout = 0.05 })) end do
+        waiting[#waiting + 1] = stream
+      end
       local listener = assert(tcp.listen({ host = "127.0.0.2", port = port }))
       resolve_to("127.0.0.1", "127.0.0.2")
       local stream = assert(tcp.connect({ host = "db.test", port = port, timeout = 0.4 }))
@@ -388,9 +412,8 @@ describe("a stream", function()
 
   it("is closed when nobody has it any more", function()
     local listener, port = listen()
-    local connected = tcp.connect({ host = "127.0.0.1", port = port })
+    assert(tcp.connect({ host = "127.0.0.1", port = port }))
     local far = listener:accept()
-    connected = nil -- luacheck: ignore 311
     for _ = 1, 3 do collectgarbage() end
     assert.same({ nil, "eof", "EOF" }, { far:read() })
     far:close()
@@ -466,10 +489,7 @@ describe("tcp.listen", function()
   end)
 
   it("waits without spinning while descriptors have run out, and then goes on", function()
-    local script = os.tmpname()
-    finally(function() os.remove(script) end)
-    local file = assert(io.open(script, "w"))
-    file:write([[
+    local ended = run_script([[
       local tcp, task = require("engine.tcp"), require("engine.task")
       local listener = assert(tcp.listen({ host = "127.0.0.1" }))
       local _, port = listener:address()
@@ -484,9 +504,7 @@ describe("tcp.listen", function()
       for _, file in ipairs(files) do file:close() end
       near:write("late")
       print(refused, code, accepting:wait():read(), cpu < 0.05 and "idle" or cpu)
-    ]])
-    file:close()
-    local ended = assert(process.run({ "sh", "-c", 'ulimit -n 40; exec /proc/$PPID/exe run "$0"', script, timeout = 20 }))
+    ]], { "sh", "-c", 'ulimit -n 40; exec "$@"', "sh" })
     assert.equal("nil\tEMFILE\tlate\tidle\n", ended.stdout)
     assert.is_truthy(ended.stderr:find("cannot accept on 127.0.0.1:0: too many open files", 1, true), ended.stderr)
   end)

@@ -66,6 +66,10 @@ function Socket:messages() end
 ---@return string? code "ENODEV" when there is none, "ENOBUFS" beyond net.ipv4.igmp_max_memberships, "ECANCELED" once closed
 function Socket:join(interfaces) end
 
+--- The group in its one canonical spelling: "ff02::1" for "FF02:0::1". Raises without the option `multicast`.
+---@return string group
+function Socket:group() end
+
 --- Where it is bound.
 ---@return string|nil host
 ---@return integer|string port or a message

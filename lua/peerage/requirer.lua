@@ -1,0 +1,91 @@
+-- SPDX-License-Identifier: MIT
+--- `require` as one provider sees it: the engine's modules, the files beside it, then the system's Lua path.
+--- Invariant: what it gives is the provider's own, so no other sees what this one does to it.
+local environment = require("peerage.environment")
+local source = require("peerage.source")
+
+local M = {}
+
+local CLOSED = { debug = true, ffi = true, jit = true, package = true }
+local LOADING = {} -- stands for a module until its file has run
+
+local function is_closed(name) return CLOSED[name] or name:find("^jit%.") end
+
+local function is_engine_module(name)
+  return name:find("^engine%.") or name:find("^peerage%.") or name == "engine" or name == "peerage"
+end
+
+local function private(module)
+  if type(module) ~= "table" then return module end
+  local result, metatable = {}, getmetatable(module)
+  for key, value in next, module do result[key] = value end
+  return type(metatable) == "table" and setmetatable(result, metatable) or result
+end
+
+local function paths_beside(folder, name)
+  local stem = folder .. "/" .. name:gsub("%.", "/")
+  return { stem .. ".lua", stem .. "/init.lua" }
+end
+
+-- While a version is loaded again from memory, a file that it did not have then is not there.
+local function text_of(unit, memory, path)
+  if memory and memory[path] then return memory[path] end
+  if memory and not unit.module then return nil end
+  local text, message, is_missing = source.read(path)
+  if not text and not is_missing then error(message, 0) end
+  return text
+end
+
+local function run_file(globals, name, text, path)
+  local chunk, message = source.compile(text, path, globals)
+  if not chunk then error(message, 0) end
+  local result = chunk(name)
+  return result == nil or result
+end
+
+local function require_from_system(name, beside)
+  local ok, result = pcall(require, name)
+  if ok then return private(result) end
+  if type(result) ~= "string" or not result:find("^module '[^']*' not found:") then error(result, 0) end
+  error(("module '%s' not found: looked for %s and on the system's Lua path"):format(name, table.concat(beside, ", ")), 0)
+end
+
+--- Makes the `require` of a unit.
+---@param unit { files: table<string, string>, module: table? } told of each file that is read
+---@param folder string of the unit's file
+---@param memory table<string, string>|nil texts to use instead of the files
+---@param globals table the unit's environment
+---@return fun(name: string): any
+function M.new(unit, folder, memory, globals)
+  local loaded = { _G = globals }
+  for _, name in ipairs(environment.LIBRARIES) do loaded[name] = globals[name] end
+
+  local function load(name)
+    if is_engine_module(name) then return private(require(name)) end
+    local beside = paths_beside(folder, name)
+    for _, path in ipairs(beside) do
+      local text = text_of(unit, memory, path)
+      if text then
+        unit.files[path] = text
+        return run_file(globals, name, text, path)
+      end
+    end
+    return require_from_system(name, beside)
+  end
+
+  return function(name)
+    if type(name) ~= "string" then error("require: expected a module's name, found a " .. type(name), 2) end
+    if is_closed(name) then error(("require: %s is not open to providers"):format(name), 2) end
+    if loaded[name] == LOADING then error(("require: %s requires itself"):format(name), 2) end
+    if loaded[name] == nil then
+      loaded[name] = LOADING
+      local ok, result = pcall(load, name)
+      loaded[name] = nil
+      if not ok then error(result, 0) end
+      loaded[name] = result
+    end
+    return loaded[name]
+  end
+end
+
+return M

@@ -1,0 +1,54 @@
+-- SPDX-License-Identifier: MIT
+--- Lua source files: read and compiled, with messages that begin with the whole path.
+local describe = require("peerage.describe")
+
+local M = {}
+
+local LARGEST = 4 * 1024 * 1024 -- bytes; a module is some pages, and /dev/zero has no end
+local ENOENT, ENOTDIR = 2, 20
+
+--- Reads a file.
+---@param path string
+---@return string|nil text
+---@return string? message
+---@return boolean? is_missing whether there is no such file
+function M.read(path)
+  local file, message, code = io.open(path, "rb")
+  local text
+  if file then
+    text, message, code = file:read(LARGEST + 1)
+    file:close()
+    if not message then text = text or "" end
+  end
+  if text and #text > LARGEST then return nil, path .. ": larger than 4 MB: expected a Lua file" end
+  if text then return text end
+  local reason = message:gsub("^.*: ", ""):gsub("^%u", string.lower)
+  return nil, ("%s: cannot be read: %s"):format(path, reason), code == ENOENT or code == ENOTDIR
+end
+
+--- Compiles a text; compiled code is refused.
+---@param text string
+---@param path string
+---@param environment table its globals
+---@return function|nil chunk
+---@return string? message with path and line
+function M.compile(text, path, environment)
+  if text:byte() == 27 then return nil, path .. ": expected a Lua text, found compiled code" end
+  local chunk, message = loadstring(text, "@" .. path)
+  if not chunk then return nil, M.locate(message, path) end
+  return setfenv(chunk, environment)
+end
+
+--- What a file raised, beginning with its path: LuaJIT cuts a long one to "...end/of/path:3: text".
+---@param value any
+---@param path string
+---@return string
+function M.locate(value, path)
+  if type(value) ~= "string" then return ("%s: raised %s instead of a message"):format(path, describe.value(value)) end
+  if value:sub(1, #path + 1) == path .. ":" then return value end
+  local tail, rest = value:match("^%.%.%.(.-)(:%d+: .*)$")
+  if tail and path:sub(-#tail) == tail then return path .. rest end
+  return ("%s: %s"):format(path, value)
+end
+
+return M
