@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The process: finds its Lua files, runs `peerage.cli` as the first task, and ends when that has ended.
 // Invariant: the loop is empty and closed before the Lua state is.
+#include "dns.h"
 #include "log.h"
 #include "scope.h"
 #include "task.h"
@@ -72,6 +73,7 @@ static void run(void) {
 static void stop(void) {
     pe_scope_close(root);
     pe_scope_release(root);
+    pe_dns_shut_down();
     pe_task_shut_down();
     pe_log_shut_down();
     while (uv_run(pe_vm_loop(), UV_RUN_DEFAULT)) continue; // the first may end at once: on_main_end's uv_stop counts

@@ -63,9 +63,13 @@ bool pe_resolvconf_candidate(const struct pe_resolvconf *conf, const char *name,
     for (const char *at = name; *at; at++) dots += *at == '.';
     while (*index <= searches) {
         int i = (*index)++ - (!conf || dots >= conf->ndots);
-        bool is_alone = i < 0 || i == searches;
-        int length = snprintf(asked, size, "%s%s%s", name, is_alone ? "" : ".", is_alone ? "" : conf->search[i]);
-        if ((size_t)length < size) return true;
+        const char *domain = i < 0 || i == searches ? "" : conf->search[i];
+        size_t length = strlen(name), rest = strlen(domain);
+        if (length + (rest > 0) + rest >= size) continue;
+        memcpy(asked, name, length);
+        if (rest) asked[length++] = '.';
+        memcpy(asked + length, domain, rest + 1);
+        return true;
     }
     return false;
 }

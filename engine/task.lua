@@ -24,7 +24,7 @@ end
 
 --- Waits for the task's end. An error that ended the task is raised again here.
 ---@return any ... the results, or nil, "closed", "ECANCELED"
-function Task:wait() return raise_or_return(self:join()) end
+function Task:wait() return raise_or_return(Task.join(self)) end
 
 local function check_function(fn, position)
   if type(fn) ~= "function" then
@@ -39,8 +39,13 @@ local function settle(scope, ok, ...)
   return error((...), 0)
 end
 
+local function ring(scope, seconds)
+  timer.sleep(seconds)
+  scope:close()
+end
+
 local function settle_or_time_out(scope, alarm, seconds, ok, ...)
-  alarm:stop()
+  alarm:cancel()
   if ok ~= nil then return settle(scope, ok, ...) end
   core.guard(nil)
   return nil, ("timed out after %g s"):format(seconds), "ETIMEDOUT"
@@ -52,11 +57,13 @@ end
 ---@return any ... its results, or nil, message, "ETIMEDOUT"
 function M.timeout(seconds, fn, ...)
   check_function(fn, 2)
-  local scope, alarm
-  alarm = timer.after(seconds, function() scope:close() end)
-  if not alarm then return nil, "closed", "ECANCELED" end
-  scope = scopes.new(nil, seconds)
+  if type(seconds) ~= "number" or not (seconds >= 0 and seconds <= 1e9) then
+    error("expected seconds from 0 to 1e9, found " .. tostring(seconds), 2)
+  end
+  local scope, message, code = scopes.new(nil, seconds)
+  if not scope then return nil, message, code end
   core.guard(scope)
+  local alarm = scope:spawn(ring, scope, seconds)
   local task = scope:spawn(fn, ...)
   return settle_or_time_out(scope, alarm, seconds, task:join())
 end

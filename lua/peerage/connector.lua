@@ -3,35 +3,52 @@
 --- Three kinds: modules with `nodes()`; a plain function, called for each found node at every poll, whose last answer
 --- is live; and `none`, with which a node is live as long as it is found.
 local Instance = require("peerage.instance")
+local copy_meta = require("peerage.node").copy_meta
 local describe = require("peerage.describe")
-local log = require("engine.log")
+local task = require("engine.task")
 
 local M = {}
 M.__index = M
+
+local function take_reports(self)
+  while true do
+    local report = self.reports:pop()
+    if type(report.name) == "string" then
+      self.on_live(report.name, report.live, type(report.reason) == "string" and report.reason or nil)
+    end
+  end
+end
 
 ---@param spec peerage.InstanceSpec
 ---@param on_live fun(name: string, live: boolean, reason: string?)
 ---@return peerage.Connector
 function M.start(spec, on_live)
-  local self = setmetatable({ on_live = on_live }, M)
   -- What a connector reports is queued: its own tasks never change the engine's state.
-  self.reports = require("engine.task").queue()
+  local self = setmetatable({ on_live = on_live, reports = task.queue() }, M)
   spec.methods = {
-    up = function(_, name) self.reports:push({ name, true }) end,
-    down = function(_, name, reason) self.reports:push({ name, false, reason }) end,
+    up = function(_, name) self.reports:push({ name = name, live = true }) end,
+    down = function(_, name, reason) self.reports:push({ name = name, live = false, reason = reason }) end,
   }
   self.instance = Instance.start(spec)
-  self.instance.outer:spawn(self.take_reports, self)
-  self.follows_found = spec.unit.module.follows_found == true
+  self.log = self.instance.log
+  self.instance.outer:spawn(take_reports, self)
+  self.follows_found = rawget(spec.unit.module, "follows_found") == true
   self.asks_each_poll = spec.unit.path == nil and not self.instance:has("nodes")
   return self
 end
 
-function M:take_reports()
-  while true do
-    local report = self.reports:pop()
-    if type(report[1]) == "string" then self.on_live(report[1], report[2], report[3]) end
+local function say_failure(self, what, failure)
+  if failure.reason == "closed" then return end
+  self.log.error(("%s() failed: %s"):format(what, failure.message), { traceback = failure.traceback })
+end
+
+-- What connect() answered, in the words of the report.
+local function verdict(answer, reason)
+  if answer == true then return true end
+  if answer == nil and reason == nil or answer then
+    return false, ("connect() returned %s: expected true, or false and a reason"):format(describe.value(answer))
   end
+  return false, type(reason) == "string" and reason or "refused"
 end
 
 --- Tries one node for at most `seconds`.
@@ -39,40 +56,42 @@ end
 ---@param seconds number
 ---@return boolean ok, string? reason
 function M:connect(record, seconds)
-  local node = { name = record.name, port = record.port, meta = record.meta }
+  local node = { name = record.name, port = record.port, meta = copy_meta(record.meta) }
+  local port = node.port
   local ok, answer, reason = self.instance:call("connect", seconds, node)
   if not ok then
-    if answer.reason == "raised" then
-      log.error("connect() failed: " .. answer.message, { node = record.name, traceback = answer.traceback })
-    end
+    if answer.reason == "raised" then say_failure(self, "connect", answer) end
     return false, answer.message
   end
-  if answer == true then return true end
-  if answer == false then return false, type(reason) == "string" and reason or "refused" end
-  return false, ("connect() returned %s: expected true or false, reason"):format(describe.value(answer))
+  if answer == true and record.port ~= port then
+    self:disconnect(record.name, seconds)
+    return false, "its port changed"
+  end
+  return verdict(answer, reason)
 end
 
+--- Has the connection to a node closed, if the connector can.
 ---@param name string
 ---@param seconds number
 function M:disconnect(name, seconds)
   if not self.instance:has("disconnect") then return end
   local ok, failure = self.instance:call("disconnect", seconds, { name = name })
-  if not ok and failure.reason ~= "closed" then
-    log.error("disconnect() failed: " .. failure.message, { node = name, traceback = failure.traceback })
-  end
+  if not ok then say_failure(self, "disconnect", failure) end
 end
 
 --- Asks who is live, as far as the connector can tell by itself.
 ---@param seconds number
----@return table<string, boolean>|nil live nil: ask again at the next poll
+---@return table<string, boolean>|nil live nil: it did not say
 function M:live(seconds)
   if not self.instance:has("nodes") then return nil end
-  local ok, names = self.instance:call("nodes", seconds)
-  if not ok then
-    if names.reason ~= "closed" then log.error("nodes() failed: " .. names.message, { traceback = names.traceback }) end
+  local ok, names, message = self.instance:call("nodes", seconds)
+  if not ok then return say_failure(self, "nodes", names) end
+  if type(names) ~= "table" then
+    local why = names == nil and type(message) == "string" and message
+      or ("returned %s: expected a list of names"):format(describe.value(names))
+    self.log.warn("nodes(): " .. why)
     return nil
   end
-  if type(names) ~= "table" then return nil end
   local live = {}
   for _, name in next, names do
     if type(name) == "string" then live[name] = true end
@@ -80,6 +99,7 @@ function M:live(seconds)
   return live
 end
 
+--- Ends it, politely.
 function M:stop() self.instance:stop() end
 
 return M

@@ -101,6 +101,11 @@ function M:hear_signed(said, now)
   return is_new and "new" or "same", is_conflict
 end
 
+--- Forgets at once whom a plain datagram has named.
+function M:forget_plain()
+  for _, peer in next, self.state.known do leave(self, peer) end
+end
+
 --- Forgets whom nobody heard for long enough.
 ---@param now number seconds
 function M:sweep(now)

@@ -398,6 +398,15 @@ describe("engine.dns", function()
       assert.same({ "a.b.c", "d.e.f", "d.e.f.one.x", "d.e.f.two.x" }, questions())
     end)
 
+    it("are passed over where they would make a name too long: 253 bytes are the most", function()
+      local name = ("a."):rep(126) .. "b"
+      assert_failure("ENOTFOUND", name, ask(name))
+      assert.same({ name }, questions())
+      local shorter = ("a."):rep(124)
+      assert_failure("ENOTFOUND", shorter, ask(shorter .. "b"))
+      assert.same({ name, shorter .. "b" }, questions())
+    end)
+
     it("are left out after a trailing dot", function()
       assert_failure("ENOTFOUND", "no such name: short A", ask("short."))
       assert.same({ "short" }, questions())
