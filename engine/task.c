@@ -36,13 +36,9 @@ static struct pe_task *running;
 static int alive, raised;
 static uv_idle_t next_turn; // active while tasks are ready and nobody is about to resume them
 
-static void run_nothing(lua_State *L, void *unused) {
-    (void)L, (void)unused;
-}
-
 static void on_next_turn(uv_idle_t *idle) {
     uv_idle_stop(idle);
-    pe_vm_enter(run_nothing, NULL);
+    pe_vm_run_ready();
 }
 
 static void ask_for_turn(void) {
@@ -143,7 +139,8 @@ static void finish_without_memory(lua_State *L, void *wait) {
 void pe_task_finish(struct pe_wait *wait, pe_push push, void *operation) {
     struct finishing ending = {wait, push, operation};
     if (!wait->task) return;
-    if (pe_vm_enter(finish, &ending) && wait->task) pe_vm_enter(finish_without_memory, wait);
+    if (pe_vm_protect(finish, &ending) && wait->task) pe_vm_protect(finish_without_memory, wait);
+    pe_vm_run_ready();
 }
 
 // Has `scope` closed with the task, and the one before it at once if it is still open.

@@ -30,6 +30,12 @@ static uint64_t check_milliseconds(lua_State *L, int index) {
     return (uint64_t)ceil(seconds * 1000);
 }
 
+// The loop's clock shows the last whole millisecond: one more, or it would ring early.
+static uint64_t check_delay(lua_State *L, int index) {
+    uint64_t milliseconds = check_milliseconds(L, index);
+    return milliseconds ? milliseconds + 1 : 0;
+}
+
 static void run(lua_State *L, void *argument) {
     struct timer *timer = argument;
     lua_rawgeti(L, LUA_REGISTRYINDEX, timer->function);
@@ -56,7 +62,7 @@ static int start(lua_State *L, uint64_t delay, uint64_t repeat) {
 }
 
 static int l_after(lua_State *L) {
-    return start(L, check_milliseconds(L, 1), 0);
+    return start(L, check_delay(L, 1), 0);
 }
 
 static int l_every(lua_State *L) {
@@ -98,7 +104,7 @@ static void on_awake(uv_timer_t *uv) {
 }
 
 static int l_sleep(lua_State *L) {
-    uint64_t delay = check_milliseconds(L, 1);
+    uint64_t delay = check_delay(L, 1);
     if (!pe_task_may_wait(L)) return lua_yield(L, 0);
     struct sleep *sleep = calloc(1, sizeof *sleep);
     if (!sleep) luaL_error(L, "not enough memory");

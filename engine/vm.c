@@ -35,7 +35,7 @@ static int dispatch(lua_State *L) {
 }
 
 // Stack slot 1 holds `dispatch` for good, so that entering allocates nothing.
-static int enter(pe_vm_body body, void *argument) {
+int pe_vm_protect(pe_vm_body body, void *argument) {
     door.body = body;
     door.argument = argument;
     door.is_entered = true;
@@ -55,9 +55,13 @@ static void run_ready(lua_State *L, void *unused) {
     pe_task_run_ready(L);
 }
 
+void pe_vm_run_ready(void) {
+    pe_vm_protect(run_ready, NULL);
+}
+
 int pe_vm_enter(pe_vm_body body, void *argument) {
-    int status = enter(body, argument);
-    enter(run_ready, NULL);
+    int status = pe_vm_protect(body, argument);
+    pe_vm_run_ready();
     return status;
 }
 

@@ -30,6 +30,10 @@ uv_loop_t *pe_vm_loop(void);
 /// An error of `body` is logged. Returns 0, or the Lua status of that error.
 int pe_vm_enter(pe_vm_body body, void *argument);
 
+/// The two halves of that, for a caller that has more to do in between.
+int pe_vm_protect(pe_vm_body body, void *argument);
+void pe_vm_run_ready(void);
+
 /// Releases a registry reference; from anywhere.
 void pe_vm_unref(int reference);
 

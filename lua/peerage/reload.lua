@@ -67,7 +67,10 @@ end
 --- Takes in which files are in use now.
 function M:refresh()
   local seen = {}
-  for path, text in next, self.files() do seen[path] = self.seen[path] or text end
+  for path, text in next, self.files() do
+    seen[path] = self.seen[path] or text
+    if not self.seen[path] then self.wake:push("event") end -- it may have changed before its watch stands
+  end
   self.seen = seen
   if self.is_watching then self.watcher:set(paths_of(self)) end
 end

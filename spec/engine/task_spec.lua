@@ -1,14 +1,22 @@
 -- SPDX-License-Identifier: MIT
+local dns = require("engine.dns")
+local fs = require("engine.fs")
 local log = require("engine.log")
 local scope = require("engine.scope")
 local task = require("engine.task")
 local timer = require("engine.timer")
-local fs = require("engine.fs")
+local udp = require("engine.udp")
 
 -- Until all that is ready has run.
 local function turn() task.sleep(0) end
 
 local function forever() task.queue():pop() end
+
+-- Asks a DNS server that does not answer.
+local function ask(silent, seconds)
+  local host, port = silent:address()
+  return dns.query("example.", "A", { servers = { host .. ":" .. port }, timeout = seconds, tries = 1 })
+end
 
 -- What a whole engine prints when it runs `code`.
 local function output_of(code)
@@ -448,15 +456,28 @@ describe("timeout", function()
     assert.equal(handles, scope.handles())
   end)
 
-  it("leaves what follows it the time that is left outside", function()
+  it("lets an operation fail with its own message first", function()
+    local silent = assert(udp.open({ host = "127.0.0.1", port = 0 }))
+    local before = timer.now()
+    local answer, message, code = task.timeout(0.4, ask, silent, 5)
+    local waited = timer.now() - before
+    assert.is_nil(answer)
+    assert.equal("ETIMEDOUT", code)
+    assert.not_matches("timed out after 0.4 s", message, 1, true)
+    assert(waited >= 0.3 and waited <= 0.4, waited)
+    silent:close()
+  end)
+
+  it("leaves what it handed up the time that is left outside", function()
+    local silent = assert(udp.open({ host = "127.0.0.1", port = 0 }))
     local owner = task.timeout(0.01, function() return scope.new() end)
     task.sleep(0.02)
-    assert.is_true(owner:run(function()
-      local before = timer.now()
-      task.sleep(0.005)
-      return timer.now() - before >= 0.005
-    end))
+    local before = timer.now()
+    local _, _, code = owner:run(ask, silent, 0.1)
+    assert.equal("ETIMEDOUT", code)
+    assert(timer.now() - before >= 0.08)
     owner:close()
+    silent:close()
   end)
 
   it("raises for a wrong call before it starts anything", function()

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 ---@meta engine.timer
 
---- Timers on the monotonic clock, to the millisecond; never early. A timer belongs to the scope of the task that made
+--- Timers on the monotonic clock, to the millisecond; `after` and `sleep` are never early. A timer belongs to the scope of the task that made
 --- it and goes on when Lua has forgotten it.
 ---@class engine.timer.module
 local timers = {}

@@ -1,0 +1,116 @@
+-- SPDX-License-Identifier: MIT
+-- What a provider can break, and that it breaks it for itself only.
+local Hearing = require("support.hearing")
+local environment = require("peerage.environment")
+
+local function run(code, globals)
+  local chunk = assert(loadstring(code, "=code"))
+  return setfenv(chunk, globals or environment.new())()
+end
+
+local function fails(code, expected)
+  local ok, message = pcall(run, code)
+  assert.is_false(ok, code .. " did not raise")
+  assert.is_truthy(message:find(expected, 1, true), message)
+end
+
+describe("an environment", function()
+  it("keeps globals to itself", function()
+    local one, other = environment.new(), environment.new()
+    run("x = 1; _G.y = 2; rawset(_G, 'z', 3)", one)
+    assert.equal(6, run("return x + y + z", one))
+    assert.is_nil(run("return x or y or z", other))
+    assert.is_nil(rawget(_G, "x") or rawget(_G, "y") or rawget(_G, "z"))
+  end)
+
+  it("has copies of the libraries, so that what is broken in one is whole in another", function()
+    local one, other = environment.new(), environment.new()
+    run("string.rep = nil; table.sort = nil; math = nil; coroutine.wrap = nil; io.open = nil; os.time = nil; bit.band = nil", one)
+    assert.equal("aa", run("return string.rep('a', 2)", other))
+    assert.equal("aa", ("a"):rep(2))
+    assert.same({ "function", "function", "function", "function", "function", "function" },
+      { type(table.sort), type(math.floor), type(coroutine.wrap), type(io.open), type(os.time), type(bit.band) })
+  end)
+
+  it("has the methods of strings and files, and no way to their metatables", function()
+    assert.equal("aa", run("return ('a'):rep(2)"))
+    fails("getmetatable('').__index.rep = nil", "nil value")
+    fails("setmetatable('', {})", "table expected")
+    fails("getmetatable(io.stdout).__index.write = nil", "nil value")
+    assert.equal("aa", ("a"):rep(2))
+    assert.equal("function", type(io.stdout.write))
+  end)
+
+  for _, name in ipairs({ "debug", "ffi", "jit", "newproxy", "getfenv", "setfenv", "module", "package", "gcinfo", "require" }) do
+    it("has no " .. name, function()
+      assert.is_nil(run("return " .. name))
+      assert.is_nil(run("return _G." .. name))
+    end)
+  end
+
+  it("cannot end the process", function() fails("os.exit()", "field 'exit'") end)
+
+  it("leaves the collector alone", function()
+    for _, option in ipairs({ "'stop'", "'setpause', 1", "'collect'", "" }) do
+      fails(("collectgarbage(%s)"):format(option), 'collectgarbage: only "count" is open to providers')
+    end
+    assert.equal("number", type(run("return collectgarbage('count')")))
+  end)
+
+  it("loads text into itself", function()
+    local globals = environment.new()
+    assert.equal(7, run("load('x = 7')(); return x", globals))
+    assert.equal(8, run("loadstring('x = 8')(); return x", globals))
+    assert.equal(9, run("return load('return x', 'name', 't', { x = 9 })()", globals))
+    assert.equal(3, run("local parts = { 'return ', '3' }; local i = 0; return load(function() i = i + 1; return parts[i] end)()"))
+    assert.is_nil(rawget(_G, "x"))
+  end)
+
+  it("reports the syntax errors of loaded text", function()
+    local chunk, message = run("return load('return return', '=text')")
+    assert.is_nil(chunk)
+    assert.is_truthy(message:find("text:1:", 1, true))
+  end)
+
+  it("refuses compiled code", function()
+    local globals = environment.new({ code = string.dump(function() return 1 end) })
+    for _, how in ipairs({ "load(code)", "loadstring(code)", "load(code, 'x', 'bt')", "load('return 1', 'x', 'b')",
+      "load(function() local part = code; code = nil; return part end)" }) do
+      local chunk, message = run("return " .. how, globals)
+      assert.is_nil(chunk, how)
+      assert.equal("load: only text may be loaded", message)
+    end
+    fails("string.dump(print)", "field 'dump'")
+  end)
+
+  it("loads files into itself, and no compiled ones", function()
+    local path = os.tmpname()
+    local globals = environment.new({ path = path })
+    local function write(text)
+      local file = assert(io.open(path, "wb"))
+      file:write(text)
+      file:close()
+    end
+    write("x = (x or 0) + 1 return x")
+    assert.equal(1, run("return dofile(path)", globals))
+    assert.equal(2, run("return loadfile(path)()", globals))
+    write(string.dump(function() return 1 end))
+    assert.is_nil((run("return loadfile(path)", globals)))
+    os.remove(path)
+    assert.is_false((pcall(run, "dofile(path)", globals)))
+    assert.is_nil(rawget(_G, "x"))
+  end)
+
+  it("has an xpcall whose handler runs after the call, with arguments and results", function()
+    assert.same({ true, 1, nil, 3 }, { run("return xpcall(function(...) return ... end, print, 1, nil, 3)") })
+    assert.same({ false, "handled: boom" },
+      { run("return xpcall(function() error('boom', 0) end, function(message) return 'handled: ' .. message end)") })
+  end)
+
+  it("prints to the log", function()
+    local hearing = Hearing.start()
+    run("print('a', 1, nil, true)")
+    hearing:stop()
+    assert.same({ "info", "a\t1\tnil\ttrue" }, { hearing.said[1].level, hearing.said[1].message })
+  end)
+end)

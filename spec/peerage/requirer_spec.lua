@@ -1,0 +1,139 @@
+-- SPDX-License-Identifier: MIT
+-- `require` of a provider: where it looks, and that nobody else sees what is done to what it gives.
+local Folder = require("support.folder")
+local environment = require("peerage.environment")
+local requirer = require("peerage.requirer")
+
+describe("require of a provider", function()
+  local folder, unit
+
+  before_each(function()
+    folder = Folder.new()
+    unit = { files = {} }
+  end)
+  after_each(function() folder:remove() end)
+
+  local function make(memory)
+    local globals = environment.new()
+    globals.require = requirer.new(unit, folder.path, memory, globals)
+    return globals.require, globals
+  end
+
+  local function fails(expected, fn, ...)
+    local ok, message = pcall(fn, ...)
+    assert.is_false(ok)
+    assert.is_truthy(message:find(expected, 1, true), message)
+  end
+
+  it("finds files beside it, in folders as well, and notes each", function()
+    local one, two = folder:write("one.lua", "return { name = ... }"), nil
+    folder:sh("mkdir -p lib/two")
+    two = folder:write("lib/two/init.lua", "return { name = ... }")
+    local require = make()
+    assert.same({ "one", "lib.two" }, { require("one").name, require("lib.two").name })
+    assert.same({ [one] = "return { name = ... }", [two] = "return { name = ... }" }, unit.files)
+  end)
+
+  it("runs a file once, in the provider's globals", function()
+    folder:write("counter.lua", "count = (count or 0) + 1")
+    local require, globals = make()
+    assert.is_true(require("counter"))
+    assert.is_true(require("counter"))
+    assert.equal(1, globals.count)
+    assert.is_nil(rawget(_G, "count"))
+  end)
+
+  it("gives a module that is false", function()
+    folder:write("no.lua", "return false")
+    assert.is_false(make()("no"))
+  end)
+
+  it("prefers the engine's modules to files beside it, and these to the system's", function()
+    folder:write("engine.lua", "return 'beside'")
+    folder:write("cjson.lua", "return 'beside'")
+    local require = make()
+    assert.equal("table", type(require("engine")))
+    assert.equal("function", type(require("engine.udp").open))
+    assert.equal("function", type(require("peerage.node").split))
+    assert.equal("beside", require("cjson"))
+  end)
+
+  it("names file and line of a file beside it that does not compile or raises, and tries again", function()
+    local path = folder:write("bad.lua", "\nreturn return")
+    local require = make()
+    fails(path .. ":2:", require, "bad")
+    assert.equal("\nreturn return", unit.files[path])
+    folder:write("bad.lua", "error('boom')")
+    fails("bad.lua:1: boom", require, "bad")
+    folder:write("bad.lua", "return 1")
+    assert.equal(1, require("bad"))
+  end)
+
+  it("passes on what a file raised, be it nothing", function()
+    folder:write("nothing.lua", "error(nil)")
+    assert.same({ false }, { pcall(make(), "nothing") })
+  end)
+
+  it("says where it looked for what there is not", function()
+    fails(("module 'no.such' not found: looked for %s/no/such.lua, %s/no/such/init.lua and on the system's Lua path"):format(
+      folder.path, folder.path), make(), "no.such")
+  end)
+
+  it("does not look in the current folder", function() fails("not found", make(), "spec.run") end)
+
+  it("tells a module that requires itself", function()
+    folder:write("a.lua", "require('b')")
+    folder:write("b.lua", "require('a')")
+    fails("a requires itself", make(), "a")
+  end)
+
+  it("is a wrong call without a name", function() fails("expected a module's name, found a nil", make(), nil) end)
+
+  for _, name in ipairs({ "debug", "ffi", "jit", "jit.util", "package" }) do
+    it("does not give " .. name, function() fails(("require: %s is not open to providers"):format(name), make(), name) end)
+  end
+
+  it("gives the provider's own copies of the libraries", function()
+    local require, globals = make()
+    for _, name in ipairs({ "string", "table", "math", "io", "os", "coroutine", "bit", "_G" }) do
+      assert.equal(globals[name], require(name))
+    end
+    assert.is_nil(require("os").exit)
+    assert.are_not.equal(_G, require("_G"))
+  end)
+
+  it("hides from others what one does to a module", function()
+    local one, other = make(), make()
+    one("engine.udp").open = nil
+    one("peerage.node").split = nil
+    one("cjson").decode = nil
+    one("engine.log").info = nil
+    assert.equal("function", type(other("engine.udp").open))
+    assert.equal("function", type(other("peerage.node").split))
+    assert.equal("function", type(other("cjson").decode))
+    assert.equal("function", type(require("engine.udp").open))
+    assert.equal("function", type(require("cjson").decode))
+    assert.equal("function", type(require("engine.log").info))
+  end)
+
+  it("gives from memory what the version had, and not what is on disk now", function()
+    local path = folder:write("helper.lua", "return 'new'")
+    folder:write("optional.lua", "return 'new'")
+    local require = make({ [path] = "return 'old'" })
+    assert.equal("old", require("helper"))
+    fails("not found", require, "optional")
+    assert.same({ [path] = "return 'old'" }, unit.files)
+  end)
+
+  it("reads from disk what a version from memory asks for once it runs", function()
+    folder:write("late.lua", "return 'late'")
+    local require = make({})
+    unit.module = {}
+    assert.equal("late", require("late"))
+  end)
+
+  it("says why a file that is there cannot be read", function()
+    folder:sh("mkdir odd.lua")
+    fails("odd.lua: cannot be read: is a directory", make(), "odd")
+  end)
+end)
