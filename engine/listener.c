@@ -4,7 +4,6 @@
 #include "address.h"
 #include "tcp.h"
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -110,18 +109,16 @@ static void on_readable(uv_poll_t *uv, int status, int events) {
 // Waits until there is a connection to take.
 static int l_wait(lua_State *L) {
     struct listener *listener = pe_handle_self(L);
-    struct pollfd state = {.fd = listener->fd, .events = POLLIN};
     if (listener->acceptor.task) luaL_error(L, "another task accepts on %s already", listener->label);
     if (listener->handle.closed) return pe_vm_refuse(L, "closed", "ECANCELED");
     if (!pe_task_may_wait(L)) return lua_yield(L, 0);
-    if (poll(&state, 1, 0) == 1) return push_true(L, NULL);
     int status = uv_poll_start(&listener->uv, UV_READABLE, on_readable);
     if (status) return pe_vm_fail(L, status, "cannot accept on %s", listener->label);
     return pe_task_suspend(L, &listener->acceptor, stop_polling);
 }
 
 static int open_stream(struct pe_stream *stream, const struct listener *listener) {
-    struct sockaddr_storage peer;
+    struct sockaddr_in6 peer = {0}; // its port is where that of a sockaddr_in is
     socklen_t size = sizeof peer;
     char host[PE_ADDRESS_TEXT];
     int fd = accept4(listener->fd, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -130,7 +127,7 @@ static int open_stream(struct pe_stream *stream, const struct listener *listener
     if (status) return close(fd), status;
     if (listener->family == AF_UNIX) return 0;
     pe_address_print((struct sockaddr *)&peer, host);
-    pe_tcp_print_label(stream->label, host, ntohs(((struct sockaddr_in *)&peer)->sin_port));
+    pe_tcp_print_label(stream->label, host, ntohs(peer.sin6_port));
     return 0;
 }
 

@@ -125,7 +125,9 @@ static int send_on(const struct pe_multicast *multicast, const struct pe_multica
         memcpy(CMSG_DATA(header), &route, sizeof route);
         message->msg_controllen = CMSG_SPACE(sizeof route);
     }
-    return sendmsg(multicast->fd, message, 0) < 0 ? -errno : 0;
+    int status = sendmsg(multicast->fd, message, 0) < 0 ? -errno : 0;
+    message->msg_control = NULL;
+    return status;
 }
 
 int pe_multicast_send(const struct pe_multicast *multicast, const void *data, size_t size, int port) {

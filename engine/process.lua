@@ -3,6 +3,7 @@
 local core = require("engine.process.core")
 local scopes = require("engine.scope")
 local task = require("engine.task")
+local guard = require("engine.task.core").guard
 local find, sub = string.find, string.sub
 
 local M = { exit_now = core.exit_now, is_terminal = core.is_terminal, signals = require("engine.signal") }
@@ -186,8 +187,9 @@ function M.run(options)
   local arguments = read_arguments(options, RUN_OPTIONS)
   local scope, closed, why = scopes.new()
   if not scope then return nil, closed, why end
+  guard(scope)
   local ok, result, message, code = scope:spawn(run, arguments, options):join()
-  scope:close()
+  guard(nil)
   if not ok then error(result, 0) end
   return result, message, code
 end

@@ -64,7 +64,7 @@ bool pe_resolvconf_candidate(const struct pe_resolvconf *conf, const char *name,
     while (*index <= searches) {
         int i = (*index)++ - (!conf || dots >= conf->ndots);
         const char *domain = i < 0 || i == searches ? "" : conf->search[i];
-        size_t length = strlen(name), rest = strlen(domain);
+        size_t length = strlen(name), rest = strlen(domain); // NOLINT(clang-analyzer-core.*): i is in range
         if (length + (rest > 0) + rest >= size) continue;
         memcpy(asked, name, length);
         if (rest) asked[length++] = '.';

@@ -173,9 +173,11 @@ static bool next_candidate(struct pe_lookup *lookup) {
 // Asks the questions about the candidate whose outcome is `outcome`.
 static void ask(struct pe_lookup *lookup, int outcome) {
     struct question *q = lookup->questions, *asked[2];
+    int count = 0;
     for (int i = 0; i < lookup->question_count; i++)
-        if (q[i].outcome == outcome) asked[lookup->unanswered++] = &q[i];
-    for (int i = 0, count = lookup->unanswered; i < count; i++) {
+        if (q[i].outcome == outcome) asked[count++] = &q[i];
+    lookup->unanswered = count;
+    for (int i = 0; i < count; i++) {
         struct question *question = asked[i];
         question->outcome = UNANSWERED;
         pe_channel_ask(lookup->channel, lookup->asked, question->type, on_answer, question);

@@ -35,6 +35,7 @@ void pe_scope_close(struct pe_scope *scope) {
     if (scope->closed) return;
     struct pe_scope *child;
     scope->closed = true;
+    // A listed child has a parent, so closing takes it off the list. NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
     while ((child = LIST_FIRST(&scope->children))) pe_scope_close(child);
     pe_task_drop_all(scope);
     pe_handle_close_all(scope);

@@ -16,7 +16,7 @@ static void on_close(struct pe_handle *handle) {
     pe_vm_unref(((struct watch *)handle)->function);
 }
 
-static const struct pe_handle_class watch_class = {.name = "signal watch", .on_close = on_close, .outlives_lua = true};
+static const struct pe_handle_class watch_class = {.name = "signals", .on_close = on_close, .outlives_lua = true};
 
 int pe_signal_check(lua_State *L, int index) {
     const char *name = luaL_checkstring(L, index), *known;

@@ -53,6 +53,7 @@ int pe_tcp_make_address(const struct pe_tcp_options *options, struct sockaddr_st
     struct sockaddr_un *local = (struct sockaddr_un *)address;
     if (options->host) return pe_address_parse(options->host, options->port, address);
     memset(address, 0, sizeof *address);
+    if (!options->path) return UV_EINVAL;
     if (strlen(options->path) >= sizeof local->sun_path) return UV_ENAMETOOLONG;
     local->sun_family = AF_UNIX;
     strcpy(local->sun_path, options->path);

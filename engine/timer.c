@@ -80,7 +80,8 @@ static int l_now(lua_State *L) {
 static int l_wall_clock(lua_State *L) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    lua_pushnumber(L, (double)now.tv_sec * 1e6 + (double)(now.tv_nsec / 1000));
+    int64_t microseconds = now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
+    lua_pushnumber(L, (double)microseconds);
     return 1;
 }
 

@@ -122,6 +122,7 @@ local function take_signed(self, data, sender)
   if what == "full" then return count_full(self) end
   if what == "stale" then count(self, "stale") end
   if what == "new" then take_news(self) end
+  if what == "restarted" then self.wake:push(true) end
   if what == "left" then self:poll_soon() end
 end
 

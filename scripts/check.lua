@@ -49,27 +49,35 @@ local function list_classes()
   return classes
 end
 
--- What a stub declares: functions of the table it returns, and methods by class.
+-- What a stub declares: for each class the names of its functions, those of its parent too. `exports` are those of the
+-- table that the stub returns; its class is none that a userdata can have.
 local function parse_stub(text)
   local returned = text:match("\nreturn ([%w_]+)%s*$")
-  local stub = { functions = {}, classes = {} }
-  local members
+  local classes, tables, members, class = {}, {}, nil, nil
   for line in text:gmatch("[^\n]+") do
-    local class = line:match("^%-%-%-@class ([%w_.]+)")
-    local field = line:match("^%-%-%-@field ([%w_]+)%??%s+fun%(")
-    local owner, name = line:match("^function ([%w_]+)[.:]([%w_]+)%(")
-    if not owner then owner, name = line:match("^([%w_]+)%.([%w_]+) = ") end
-    if class then
-      members = stub.classes[class] or {}
-      stub.classes[class] = members
+    local name, parent = line:match("^%-%-%-@class ([%w_.]+):? ?([%w_.]*)")
+    if name then
+      class, members = name, setmetatable({}, { __index = function(_, key) return (classes[parent] or {})[key] end })
+      classes[class] = members
     end
+    local field = line:match("^%-%-%-@field ([%w_]+)%??%s+fun%(")
     if field and members then members[field] = true end
     local opened = line:match("^local ([%w_]+) = {}")
-    if opened and opened ~= returned and members then stub.classes[opened] = members end
-    if owner == returned and name then stub.functions[name] = true end
-    if owner and owner ~= returned and stub.classes[owner] then stub.classes[owner][name] = true end
+    if opened then tables[opened] = { class = class, members = members or {} } end
+    local owner, member = line:match("^function ([%w_]+)[.:]([%w_]+)%(")
+    if not owner then owner, member = line:match("^([%w_]+)%.([%w_]+) = ") end
+    if owner and tables[owner] then tables[owner].members[member] = true end
   end
-  return stub
+  local module = tables[returned] or { members = {} }
+  if module.class then classes[module.class] = nil end
+  return { exports = module.members, classes = classes }
+end
+
+-- The public methods that the Lua half of a module defines: those with a doc comment.
+local function list_methods(text)
+  local methods = {}
+  for name in text:gmatch("\n%-%-%-[^\n]*\nfunction [%w_.]+:([%w_]+)%(") do methods[name] = function() end end
+  return methods
 end
 
 -- The code of a spec, without comments: a name there is a name used.
@@ -86,6 +94,7 @@ local function load_module(name)
     say("lua/peerage/meta/%s.lua: expected a line ---@meta engine.%s", name, name)
   end
   module.stub = parse_stub(stub or "")
+  module.source = read("engine/" .. name .. ".lua") or ""
   module.has_stub, module.has_spec = stub ~= nil, spec ~= nil
   module.spec = (spec or ""):gsub("%-%-[^\n]*", "")
   return module
@@ -102,7 +111,9 @@ local function check_members(module, names, declared, what)
     end
   end
   for name in pairs(declared) do
-    if not is_there[name] then say("lua/peerage/meta/%s.lua: a stub for %s%s, which is not there", module.name, what, name) end
+    if not is_there[name] and not module.source:find("\nfunction [%w_.]+:" .. name .. "%(") then
+      say("lua/peerage/meta/%s.lua: a stub for %s%s, which is not there", module.name, what, name)
+    end
   end
 end
 
@@ -120,13 +131,23 @@ local function find_class(modules, class)
   return owner, best
 end
 
+-- Methods of Lua: in a stub of whatever class.
+local function check_methods(module)
+  local methods, declared = list_methods(module.source), {}
+  for _, class in pairs(module.stub.classes) do
+    for name in pairs(class) do declared[name] = methods[name] and true end
+  end
+  check_members(module, function_names(methods), declared, module.name .. " …:")
+end
+
 local modules = {}
 for _, name in ipairs(list_modules()) do modules[#modules + 1] = load_module(name) end
 for _, module in ipairs(modules) do
   if type(module.exports) == "table" then
-    check_members(module, function_names(module.exports), module.stub.functions, module.name .. ".")
+    check_members(module, function_names(module.exports), module.stub.exports, module.name .. ".")
   end
 end
+for _, module in ipairs(modules) do check_methods(module) end
 for class, methods in pairs(list_classes()) do
   local module, name = find_class(modules, class)
   if module then

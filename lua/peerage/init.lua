@@ -2,6 +2,7 @@
 --- The engine as a whole: starts what a config says, follows its changes, stops.
 local Cluster = require("peerage.cluster")
 local Reload = require("peerage.reload")
+local call = require("peerage.call")
 local config = require("peerage.config")
 local crypto = require("engine.crypto")
 local loader = require("peerage.loader")
@@ -14,6 +15,8 @@ local scopes = require("engine.scope")
 local status = require("peerage.status")
 local task = require("engine.task")
 local timer = require("engine.timer")
+
+local LOAD_TIMEOUT = 10 -- seconds for a config's code
 
 local M = { version = require("engine").version }
 
@@ -36,7 +39,10 @@ function M.load_config(path, overrides)
   local unit = { files = {} }
   local with = { environment = function(of) return loader.environment(unit, of) end }
   for key, value in next, overrides or {} do with[key] = value end
-  local loaded, message = config.load(path, with)
+  local scope = scopes.new("config")
+  local ok, loaded, message = call.run(scope, LOAD_TIMEOUT, config.load, path, with)
+  scope:close()
+  if not ok then return nil, ("%s: %s"):format(path, loaded.message), unit.files end
   if loaded then
     unit.files[path] = loaded.source
     loaded.files = unit.files

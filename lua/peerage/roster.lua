@@ -80,7 +80,7 @@ end
 --- A signed announcement whose MAC and clock are right.
 ---@param said peerage.Announcement
 ---@param now number seconds
----@return "new"|"same"|"left"|"stale"|"full" what
+---@return "new"|"restarted"|"same"|"left"|"stale"|"full" what "restarted": a new engine, which has heard of nobody yet
 ---@return boolean|nil is_conflict two engines say that they are this node, in turns
 function M:hear_signed(said, now)
   local peer = find(self, said.name)
@@ -94,11 +94,11 @@ function M:hear_signed(said, now)
     peer.heard = now
     return was_present and "left" or "same"
   end
-  local is_conflict = peer.former == said.instance
-  if peer.instance ~= said.instance then peer.former, peer.instance = peer.instance, said.instance end
+  local is_conflict, is_same = peer.former == said.instance, peer.instance == said.instance
+  if not is_same then peer.former, peer.instance = peer.instance, said.instance end
   local is_new = enter(self, peer, now)
   if is_new == nil then return "full" end
-  return is_new and "new" or "same", is_conflict
+  return is_new and "new" or (is_same or is_conflict) and "same" or "restarted", is_conflict
 end
 
 --- Forgets at once whom a plain datagram has named.

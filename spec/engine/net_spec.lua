@@ -37,13 +37,14 @@ describe("engine.net", function()
   end)
 
   it("passes over link-local addresses and interfaces that are down", function()
-    local setup = "ip link add dev up0 type veth peer name up1; ip link set up1 up; ip address add 169.254.1.1/16 dev up0; ip link set up0 up;"
-      .. "ip link add dev down0 type veth; ip address add 10.9.8.7/24 dev down0"
+    local setup = "ip link add dev up0 type veth peer name up1; ip link set up1 up; ip link set up0 up;"
+      .. "ip address add 169.254.1.1/16 dev up0; ip link add dev down0 type veth; ip address add 10.9.8.7/24 dev down0"
     assert.equal("127.0.0.1", print_default(setup))
   end)
 
   it("prefers IPv4 to IPv6, and takes IPv6 when there is nothing else", function()
-    local setup = "ip link add dev up0 type veth peer name up1; ip link set up1 up; ip address add fd00::9/64 dev up0 nodad; ip link set up0 up"
+    local setup = "ip link add dev up0 type veth peer name up1; ip link set up1 up; ip link set up0 up;"
+      .. "ip address add fd00::9/64 dev up0 nodad"
     assert.equal("fd00::9", print_default(setup))
     assert.equal("10.9.8.7", print_default(setup .. "; ip address add 10.9.8.7/24 dev up0"))
   end)

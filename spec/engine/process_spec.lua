@@ -249,6 +249,23 @@ describe("process.start", function()
     assert.is_true(await_end(it.pid))
   end)
 
+  it("holds no more than 64 kB of it", function()
+    local path = os.tmpname()
+    finally(function() os.remove(path) end)
+    local it = assert(process.start({
+      "sh", "-c", [[i=0; while :; do printf '%01023d\n' $i; i=$((i + 1)); echo $i >"$0"; done]], path,
+    }))
+    local function count() return tonumber((fs.read(path) or ""):match("%d+")) or 0 end
+    it.stdout:read(1)
+    local before
+    repeat
+      before = count()
+      task.sleep(0.2)
+    until count() == before and before > 0
+    it:close()
+    assert.is_true(before <= 64 + 64 + 1, before) -- the pipe has 64 kB, too
+  end)
+
   it("ends standard input when it is told", function()
     local it = assert(process.start({ "wc", "-c", stdin = true }))
     it:write("12345")

@@ -199,6 +199,24 @@ describe("a scope", function()
     assert.is_true(grandchild:is_closed())
   end)
 
+  it("hands up to the next scope that is open", function()
+    local parent, child, grandchild, opened = scope.new(), nil, nil, nil
+    parent:run(function()
+      child = scope.new()
+      child:run(function()
+        grandchild = scope.new()
+        opened = grandchild:run(timer.after, 1000, print)
+      end)
+    end)
+    child:hand_up()
+    child = nil
+    collectgarbage()
+    grandchild:hand_up()
+    assert.not_matches("closed", tostring(opened))
+    parent:close()
+    assert.matches("closed", tostring(opened))
+  end)
+
   it("hands up the task that runs", function()
     local parent, child = scope.new(), nil
     parent:run(function() child = scope.new() end)

@@ -468,6 +468,13 @@ describe("timeout", function()
     silent:close()
   end)
 
+  it("bounds operations in the scopes inside it, too", function()
+    local silent = assert(udp.open({ host = "127.0.0.1", port = 0 }))
+    local _, message = task.timeout(0.2, function() return scope.new():run(ask, silent, 5) end)
+    assert.not_matches("timed out after 0.2 s", message, 1, true)
+    silent:close()
+  end)
+
   it("leaves what it handed up the time that is left outside", function()
     local silent = assert(udp.open({ host = "127.0.0.1", port = 0 }))
     local owner = task.timeout(0.01, function() return scope.new() end)
@@ -564,6 +571,15 @@ describe("an engine", function()
       b = task.spawn(function() a:wait() end)
       b:wait() ]])
     assert.matches("the main task waits for something that cannot happen", output, 1, true)
+  end)
+
+  it("goes on with more tasks than a turn of its loop takes, without a timer to wake it", function()
+    assert.equal("1000\n", output_of([[
+      local queue = task.queue()
+      for i = 1, 1000 do task.spawn(function() queue:push(i) end) end
+      local last
+      for _ = 1, 1000 do last = queue:pop() end
+      print(last)]]))
   end)
 
   it("drops what still runs when its main task ends, and ends cleanly", function()

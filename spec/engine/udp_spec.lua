@@ -27,6 +27,12 @@ local function receive(socket, seconds)
   return (task.timeout(seconds or 1, function() return (socket:receive()) end))
 end
 
+-- Makes the interface `<name>0`, which can multicast, with an address.
+local function veth(name, address)
+  return (([[ip link add dev %s0 type veth peer name %s1; ip link set %s0 addrgenmode none;
+    ip link set %s1 addrgenmode none; ip link set %s0 up; ip link set %s1 up; ip address add ]]):gsub("%%s", name)) .. ("%s dev %s0"):format(address, name)
+end
+
 -- Whatever is underway has arrived when this datagram has.
 local function drain(socket, sender, host)
   local got = {}
@@ -254,7 +260,7 @@ describe("engine.udp", function()
     end)
 
     it("is not heard by this host with loop off", function()
-      local output = alone("ip link add dev up0 type veth peer name up1; ip link set up1 up; ip address add 10.9.8.7/24 dev up0; ip link set up0 up", [[
+      local output = alone(veth("up", "10.9.8.7/24"), [[
         local task, udp = require("engine.task"), require("engine.udp")
         for _, loop in ipairs({ true, false }) do
           local socket = assert(udp.open({ multicast = { group = "230.1.1.1", loop = loop } }))
@@ -266,19 +272,38 @@ describe("engine.udp", function()
     end)
 
     it("of IPv6 is joined on all interfaces that can multicast, and sent to on each", function()
-      local setup = "for i in a b; do ip link add dev ${i}0 type veth peer name ${i}1; ip link set ${i}0 addrgenmode none;"
-        .. "ip link set ${i}0 up; ip link set ${i}1 addrgenmode none; ip link set ${i}1 up; ip address add fe80::$i/64 dev ${i}0 nodad; done"
-      local output = alone(setup, [[
+      local output = alone(veth("a", "fe80::a/64 nodad") .. ";" .. veth("b", "fe80::b/64 nodad"), [[
         local udp = require("engine.udp")
-        local socket = assert(udp.open({ multicast = { group = "ff02::7265", only = true } }))
-        print(table.concat(socket:join(), " "))
+        local socket = assert(udp.open({ multicast = { group = "FF02:0::7265", only = true } }))
+        print(socket:group(), table.concat(socket:join(), " "))
         assert(socket:send("to all", "ff02::7265", (select(2, socket:address()))))
         for _ = 1, 2 do
           local data, sender = socket:receive()
           print(data, (sender:address()), sender:destination())
         end
       ]])
-      assert.equal("a0 b0\nto all\tfe80::a%a0\tff02::7265\nto all\tfe80::b%b0\tff02::7265", output)
+      assert.equal("ff02::7265\ta0 b0\nto all\tfe80::a%a0\tff02::7265\nto all\tfe80::b%b0\tff02::7265", output)
+    end)
+
+    it("is sent to on the other interfaces when one fails, and follows interfaces that come and go", function()
+      local output = alone(veth("a", "10.9.8.7/24") .. ";" .. veth("b", "10.9.9.7/24"), [[
+        local udp = require("engine.udp")
+        local socket = assert(udp.open({ multicast = { group = "230.1.1.1", only = true } }))
+        local port = select(2, socket:address())
+        local function say() print(socket:send("x", "230.1.1.1", port), (select(2, socket:receive()):address())) end
+        local function join() print(table.concat(assert(socket:join()), " ")) end
+        join()
+        os.execute("ip link set b0 down")
+        say()
+        join()
+        os.execute("ip link set a0 down; ip link set b0 up")
+        join()
+        say()
+        os.execute("ip link del b0; ip link set lo up")
+        join()
+        say()
+      ]])
+      assert.equal("a0 b0\ntrue\t10.9.8.7\na0\nb0\ntrue\t10.9.9.7\nlo\ntrue\t127.0.0.1", output)
     end)
 
     it("does not bring in other groups on the same port", function()
@@ -391,7 +416,9 @@ describe("engine.udp", function()
         multicast = { group = GROUP, interfaces = { true } },
       },
     }) do
-      it("of the caller raise: " .. message, function() assert.error_matches(function() udp.open(options) end, message, 1, true) end)
+      it("of the caller raise: " .. message, function()
+        assert.error_matches(function() udp.open(options) end, message, 1, true)
+      end)
     end
 
     it("of the caller raise: no data, a port of 0", function()

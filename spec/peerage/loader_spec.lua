@@ -1,8 +1,10 @@
 -- SPDX-License-Identifier: MIT
 -- Loading providers and connectors: where names lead, what a module must be, and what is said when it is not.
 local Folder = require("support.folder")
+local call = require("peerage.call")
 local hostile = require("support.hostile")
 local loader = require("peerage.loader")
+local scopes = require("engine.scope")
 
 local root = require("engine").root
 local GOOD = "return { poll = function() return {} end }"
@@ -165,6 +167,16 @@ describe("the loader", function()
     it("a global that is closed", function() refuses_text("os.exit(1)", "homies.lua:1: attempt to call field 'exit'") end)
     it("a file that wants the ffi", function()
       refuses_text("local ffi = require('ffi') return { poll = ffi }", "homies.lua:1: require: ffi is not open to providers")
+    end)
+
+    it("a file that waits too long at its top level, and its files are known all the same", function()
+      local path = folder:write("slow.lua", "require('helper') require('engine.task').sleep(3600)")
+      local helper = folder:write("helper.lua", "")
+      local scope, files = scopes.new(), {}
+      local ok, failure = call.run(scope, 0.05, loader.load, loader.PROVIDER, "slow", config, nil, files)
+      scope:close()
+      assert.same({ false, "timeout" }, { ok, failure.reason })
+      assert.same({ [path] = "require('helper') require('engine.task').sleep(3600)", [helper] = "" }, files)
     end)
 
     it("a file beside it that does not compile, and names all files that were read", function()

@@ -2,6 +2,8 @@
 -- `require` of a provider: where it looks, and that nobody else sees what is done to what it gives.
 local Folder = require("support.folder")
 local environment = require("peerage.environment")
+local fs = require("engine.fs")
+local process = require("engine.process")
 local requirer = require("peerage.requirer")
 
 describe("require of a provider", function()
@@ -79,7 +81,14 @@ describe("require of a provider", function()
       folder.path, folder.path), make(), "no.such")
   end)
 
-  it("does not look in the current folder", function() fails("not found", make(), "spec.run") end)
+  it("does not look in the current folder", function()
+    folder:write("here.lua", "return 'found'")
+    local script = folder:write("script.lua", [[
+      local require = require("peerage.requirer").new({ files = {} }, "/nowhere", nil, require("peerage.environment").new())
+      print(select(2, pcall(require, "here")))]])
+    local result = assert(process.run({ fs.realpath("/proc/self/exe"), "run", script, cwd = folder.path }))
+    assert.equal("module 'here' not found", result.stdout:match("^module 'here' not found"), result.stdout .. result.stderr)
+  end)
 
   it("tells a module that requires itself", function()
     folder:write("a.lua", "require('b')")

@@ -122,6 +122,13 @@ describe("peerage.roster", function()
     assert.is_true(hear(5, "second"))
   end)
 
+  it("sees that an engine was started again", function()
+    local heard = new()
+    heard:hear_signed(say("a@h", 1), 0)
+    assert.equal("restarted", heard:hear_signed(say("a@h", 2, { instance = "second" }), 1))
+    assert.equal("same", heard:hear_signed(say("a@h", 3, { instance = "second" }), 2))
+  end)
+
   it("forgets at once those that were named by plain datagrams only by then", function()
     local heard = new()
     plain(heard, "a@h", 0)

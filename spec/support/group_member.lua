@@ -39,7 +39,7 @@ local function make_self(member, given)
   }, { __index = provider })
 end
 
---- Starts it. `given` has its options, state and passive.
+--- Starts it. `given` has its options, state and passive; and `fails` where serve() is to raise: `failure` then has why.
 ---@return spec.GroupMember
 function M.start(given)
   given = given or {}
@@ -48,7 +48,11 @@ function M.start(given)
   member.scope = scopes.new()
   member.self = make_self(member, given)
   member.serving = member.scope:spawn(function() provider.serve(member.self) end)
-  member:await(function() return member.self.joined or member.serving:is_finished() end)
+  if given.fails then
+    member.failure = select(2, member.serving:join())
+  else
+    member:await(function() return member.self.joined end, "the group to be joined")
+  end
   return member
 end
 

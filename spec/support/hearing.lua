@@ -27,13 +27,12 @@ function M:stop() log.capture() end
 ---@return { level: string, source: string, message: string, fields: table? }
 function M:expect(text)
   local entry = task.timeout(PATIENCE, function()
-    repeat
+    while true do
       local entry = self.arrivals:pop()
-    until entry.message:find(text, 1, true)
-    return { entry }
+      if entry.message:find(text, 1, true) then return entry end
+    end
   end)
-  if not entry then error(("expected to hear %q"):format(text), 2) end
-  return entry[1]
+  return entry or error(("expected to hear %q"):format(text), 2)
 end
 
 --- How many messages hold `text` (plain).

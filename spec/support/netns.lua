@@ -5,6 +5,10 @@ local process = require("engine.process")
 local M = {}
 M.__index = M
 
+-- Unique among the runs on one machine.
+local tag = require("engine.crypto").random(2):gsub(".", function(byte) return ("%02x"):format(byte:byte()) end)
+local counter = 0
+
 local function run(...)
   local result, message = process.run({ ... })
   if not result then return nil, message end
@@ -12,12 +16,11 @@ local function run(...)
   return true
 end
 
-local counter = 0
 
 --- Whether this user may make namespaces.
 ---@return boolean
 function M.is_possible()
-  local name = "pe-probe"
+  local name = ("pe%s-probe"):format(tag)
   local ok = run("ip", "netns", "add", name)
   if ok then run("ip", "netns", "del", name) end
   return ok == true
@@ -28,7 +31,7 @@ end
 ---@return spec.Network
 function M.new(count)
   counter = counter + 1
-  local self = setmetatable({ prefix = ("pe%d-%d"):format(process.pid(), counter), hosts = {} }, M)
+  local self = setmetatable({ prefix = ("pe%s-%d"):format(tag, counter), hosts = {} }, M)
   local switch = self.prefix .. "-sw"
   self.switch = switch
   assert(run("ip", "netns", "add", switch))

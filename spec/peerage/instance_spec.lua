@@ -1,0 +1,210 @@
+-- SPDX-License-Identifier: MIT
+-- A running provider: what its self offers, what outlives what, and how it ends.
+local Hearing = require("support.hearing")
+local Instance = require("peerage.instance")
+local hostile = require("support.hostile")
+local log = require("engine.log")
+local scopes = require("engine.scope")
+local task = require("engine.task")
+local timer = require("engine.timer")
+
+describe("an instance", function()
+  local scope, hearing
+
+  before_each(function()
+    scope = scopes.new("cluster")
+    hearing = Hearing.start()
+  end)
+  after_each(function()
+    hearing:stop()
+    scope:close()
+  end)
+
+  local function start(module, more)
+    local spec = { unit = { module = module, files = {} }, options = {}, label = "provider x", name = "me@here", scope = scope }
+    for key, value in pairs(more or {}) do spec[key] = value end
+    return Instance.start(spec)
+  end
+
+  local function poll(instance, seconds) return instance:call("poll", seconds or 5) end
+
+  it("gives its functions options, name, state, log, scope and methods", function()
+    local asked = 0
+    local instance = start({
+      poll = function(self) return { self.options.port, self.name, type(self.state), self.passive, self.helper() }, self:poll_soon() end,
+      helper = function() return "own" end,
+    }, { options = { port = 5 }, passive = true, methods = { poll_soon = function() asked = asked + 1 end } })
+    assert.same({ true, { 5, "me@here", "table", true, "own" } }, { poll(instance) })
+    assert.equal(1, asked)
+  end)
+
+  it("keeps fields of self, for each instance its own", function()
+    local module = { poll = function(self) self.count = (self.count or 0) + 1 return self.count end }
+    local one, other = start(module), start(module)
+    poll(one)
+    assert.same({ 2, 1 }, { select(2, poll(one)), select(2, poll(other)) })
+    assert.is_nil(module.count)
+  end)
+
+  it("logs under its own name, and a broken logger is its own accident", function()
+    local module = { poll = function(self) self.log.warn("careful", { a = 1 }) self.log.warn = nil end }
+    poll(start(module))
+    local said = hearing:expect("careful")
+    assert.same({ "warn", "provider x", { a = 1 } }, { said.level, said.source, said.fields })
+    assert.is_true((poll(start(module))))
+  end)
+
+  it("is named by what its tasks log", function()
+    local instance = start({ poll = function(self) self.scope:spawn(function() log.info("from a task") end) end })
+    poll(instance)
+    assert.equal("provider x", hearing:expect("from a task").source)
+  end)
+
+  it("ends with a poll what the poll spawned and opened, but not what runs in its scope", function()
+    local ended, outlived = false, task.queue()
+    local instance = start({ poll = function(self)
+      task.spawn(function() task.sleep(0.01) ended = true end)
+      self.ticks = self.scope:run(function()
+        task.spawn(function() task.sleep(0.02) outlived:push("outlived") end)
+        return timer.every(3600, function() end)
+      end)
+    end })
+    poll(instance)
+    assert.equal("outlived", outlived:pop())
+    assert.is_false(ended)
+    instance:close()
+  end)
+
+  it("calls only what the module has, and asks no metatable", function()
+    local instance = start(hostile.table({ poll = function() return "polled" end }))
+    assert.same({ true, false }, { instance:has("poll"), instance:has("serve") })
+    assert.equal("polled", select(2, poll(instance)))
+    instance:stop()
+  end)
+
+  it("is told why a call failed", function()
+    local instance = start({ poll = function() error("boom", 0) end })
+    local ok, failure = poll(instance)
+    assert.same({ false, "raised", "boom" }, { ok, failure.reason, failure.message })
+  end)
+
+  describe("with a serve()", function()
+    it("runs it beside the polls", function()
+      local instance = start({
+        serve = function(self) self.served = true task.sleep(3600) end,
+        poll = function(self) return self.served end,
+      })
+      task.sleep(0.01)
+      assert.is_true(select(2, poll(instance)))
+    end)
+
+    it("does not run it with serves = false", function()
+      local served = false
+      start({ serve = function() served = true end, poll = print }, { serves = false })
+      task.sleep(0.01)
+      assert.is_false(served)
+    end)
+
+    it("counts and tells its ends", function()
+      local failures = task.queue()
+      local instance = start({ serve = function() error("boom", 0) end }, { on_failure = function(failure) failures:push(failure) end })
+      assert.equal("boom", failures:pop().message)
+      assert.equal(1, instance.restarts)
+      assert.equal("provider x", hearing:expect("serve() failed: boom").source)
+    end)
+  end)
+
+  describe("that closes its own scope", function()
+    it("fails that call, gets a new scope for the next, and serves again", function()
+      local starts, polls = 0, 0
+      local instance = start({
+        serve = function() starts = starts + 1 task.sleep(3600) end,
+        poll = function(self)
+          polls = polls + 1
+          if polls == 1 then self.scope:close() task.sleep(1) end
+          return self.scope:is_closed()
+        end,
+      })
+      task.sleep(0)
+      local ok, failure = poll(instance)
+      assert.same({ false, "closed" }, { ok, failure.reason })
+      assert.same({ true, false }, { poll(instance) })
+      task.sleep(0.01)
+      assert.equal(2, starts)
+      hearing:expect("it closed its own scope: it gets a new one")
+    end)
+
+    it("stays closed once it has ended", function()
+      local instance = start({ poll = print })
+      instance:close()
+      assert.is_true(instance:is_closed())
+      assert.equal("closed", select(2, poll(instance)).reason)
+      assert.equal(0, #hearing.said)
+    end)
+  end)
+
+  it("starts closed in a scope that is closed", function()
+    scope:close()
+    local instance = start({ poll = print, serve = print })
+    assert.equal("closed", select(2, poll(instance)).reason)
+    instance:stop()
+  end)
+
+  describe("state", function()
+    local function state_after(set, state)
+      local instance = start({ poll = function(self) set(self) end }, { state = state })
+      poll(instance)
+      return instance:state(), instance
+    end
+
+    it("is copied to the next version, so that the old one's stays", function()
+      local first, instance = state_after(function(self) self.state.list = { 1 } end)
+      assert.same({ list = { 1 } }, first)
+      local second = state_after(function(self) self.state.list[1] = 2 end, first)
+      assert.same({ list = { 2 } }, second)
+      assert.same({ list = { 1 } }, first)
+      assert.same({ list = { 1 } }, instance:state())
+    end)
+
+    it("loses what is no plain data, with a warning", function()
+      assert.same({ a = 1 }, (state_after(function(self) self.state.a, self.state.refresh = 1, print end)))
+      local said = hearing:expect("self.state: refresh: a function does not survive a reload")
+      assert.same({ "warn", "provider x" }, { said.level, said.source })
+    end)
+
+    it("begins empty when it was no table, and no metamethod runs", function()
+      assert.same({}, (state_after(function(self) self.state = 5 end)))
+      hearing:expect("self.state: expected a table, found a number (5)")
+      assert.same({}, (state_after(function(self) self.state = nil setmetatable(self, { __index = error }) end)))
+      assert.same({ a = 1 }, (state_after(function(self) self.state = hostile.table({ a = 1 }) end)))
+    end)
+  end)
+
+  describe("that stops", function()
+    it("says goodbye first, then everything it owns is closed", function()
+      local order = {}
+      local instance = start({
+        serve = function() task.sleep(3600) end,
+        stop = function(self) order[#order + 1] = self.name task.sleep(0.01) order[#order + 1] = "goodbye" end,
+      })
+      instance:stop()
+      assert.same({ "me@here", "goodbye" }, order)
+      assert.is_true(instance:is_closed())
+      assert.is_true(instance.inner:is_closed())
+    end)
+
+    it("does not wait more than a second for that", function()
+      local started = timer.now()
+      start({ stop = function() task.sleep(3600) end }):stop()
+      assert(timer.now() - started < 2)
+      hearing:expect("stop() failed: timed out after 1 s")
+    end)
+
+    it("says when that raised, and stops all the same", function()
+      local instance = start({ stop = function() error("boom", 0) end })
+      instance:stop()
+      hearing:expect("stop() failed: boom")
+      assert.is_true(instance:is_closed())
+    end)
+  end)
+end)

@@ -1,0 +1,98 @@
+-- SPDX-License-Identifier: MIT
+-- From a config's file to what is to be started: loaded, with valid options, or refused with the files that were read.
+local Folder = require("support.folder")
+local config = require("peerage.config")
+local loader = require("peerage.loader")
+local plan = require("peerage.plan")
+
+describe("a plan", function()
+  local folder
+
+  before_each(function() folder = Folder.new() end)
+  after_each(function() folder:remove() end)
+
+  local function read(text) return assert(config.load(folder:write("config.lua", text), { getenv = function() end })) end
+  local function prepare(text) return plan.prepare(read(text)) end
+
+  local function refuses(text, expected)
+    local planned, message, files = prepare(text)
+    assert.is_nil(planned)
+    assert.is_truthy(message:find(expected, 1, true), message)
+    return files, message
+  end
+
+  it("has each cluster, in order, with provider, connector and options", function()
+    local planned = assert(prepare([[return { clusters = {
+      web = { via = { "dns", dns_name = "web" }, connect = { "tcp", port = 80 } },
+      cache = { via = function() return {} end },
+    } }]]))
+    assert.same({ "cache", "web" }, { planned.clusters[1].name, planned.clusters[2].name })
+    local cache, web = planned.clusters[1], planned.clusters[2]
+    assert.same({ "function", "none" }, { cache.provider.name, cache.connector.name })
+    assert.same({ "dns", "web", "A" }, { web.provider.name, web.provider.options.dns_name, web.provider.options.type })
+    assert.same({ "tcp", 80, true }, { web.connector.name, web.connector.options.port, web.connector.options.keep })
+    assert.same({}, planned.warnings)
+  end)
+
+  it("warns of an option that looks like a key of the cluster", function()
+    folder:write("homies.lua", "return { poll = function() end }")
+    local planned = assert(prepare('return { via = "homies", intervall = 3 }'))
+    assert.equal(1, #planned.warnings)
+    assert.is_truthy(planned.warnings[1]:find('did you mean "interval"?', 1, true))
+    assert.equal(3, planned.clusters[1].provider.options.intervall)
+  end)
+
+  it("names a file as seen from the config's folder, with its line", function()
+    folder:sh("mkdir providers")
+    folder:write("providers/homies.lua", "\nreturn return")
+    local _, message = refuses('return { via = "homies" }', "")
+    assert.equal(1, message:find("providers/homies.lua:2: ", 1, true))
+  end)
+
+  it("names the config for an unknown provider, a bad option and a serves without serve", function()
+    local path = folder.path .. "/config.lua"
+    refuses('return { via = "homies" }', path .. ': unknown provider "homies"')
+    refuses('return { via = "dns", dns_name = 5 }', path .. ": dns_name: ")
+    refuses('return { via = "self", serves = true }', path .. ": serves: expected a provider with serve(), found that self has none")
+  end)
+
+  it("names all files that were read when it is refused, those of other clusters and parts too", function()
+    local first = folder:write("first.lua", "require('helper') return { poll = function() end }")
+    local helper = folder:write("helper.lua", "return {}")
+    local second = folder:write("second.lua", "broken(")
+    local dialer = folder:write("dialer.lua", "return { connect = function() end, nodes = function() end }")
+    local files = refuses('return { clusters = { a = { via = "first" }, b = { via = "second", connect = "dialer" } } }', "second.lua:1:")
+    for _, path in ipairs({ first, helper, second, dialer }) do assert.equal("string", type(files[path]), path) end
+  end)
+
+  it("does not let a check of an option raise or wait in the engine's place", function()
+    folder:write("homies.lua", [[
+      local M = { options = { a = { type = "string", check = function(value) return load(value)() end } } }
+      function M.poll() end
+      return M]])
+    refuses([[return { via = "homies", a = "error(setmetatable({}, { __tostring = error }))" }]], "a: its check raised: a table")
+    assert.is_truthy(prepare('return { via = "homies", a = "return true" }'))
+  end)
+
+  it("closes what a file opened at its top level", function()
+    folder:write("opener.lua", [[
+      local M = { timer = require("engine.timer").every(0.001, function() end) }
+      require("engine.task").spawn(function() require("engine.task").sleep(3600) end)
+      function M.poll() end
+      return M]])
+    assert.is_truthy(prepare('return { via = "opener" }')) -- the helper counts handles and tasks
+  end)
+
+  it("loads a provider as it is now", function()
+    local conf = read('return { via = "homies", port = 5 }')
+    folder:write("homies.lua", "return { options = { port = { type = 'integer' } }, poll = function() end }")
+    local settings = conf.clusters.default
+    local connector = { name = "none", unit = assert(plan.load_unit(loader.CONNECTOR, "none", conf)) }
+    assert.same({ port = 5 }, plan.load_provider(conf, settings, connector).options)
+    local path = folder:write("homies.lua", "return { options = { port = { type = 'string' } }, poll = function() end }")
+    local part, message, files = plan.load_provider(conf, settings, connector)
+    assert.is_nil(part)
+    assert.is_truthy(message:find("port: expected a string", 1, true), message)
+    assert.equal("string", type(files[path]))
+  end)
+end)

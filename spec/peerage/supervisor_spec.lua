@@ -1,0 +1,96 @@
+-- SPDX-License-Identifier: MIT
+-- serve() that does not serve: restarted, ever later, never in a hot loop.
+local Hearing = require("support.hearing")
+local hostile = require("support.hostile")
+local scopes = require("engine.scope")
+local supervisor = require("peerage.supervisor")
+local task = require("engine.task")
+local timer = require("engine.timer")
+
+describe("the supervisor", function()
+  local owner, scope, hearing, ends
+
+  before_each(function()
+    owner = scopes.new("provider x")
+    scope = owner:child()
+    hearing = Hearing.start()
+    ends = task.queue()
+  end)
+  after_each(function()
+    hearing:stop()
+    owner:close()
+  end)
+
+  local function supervise(serve, delays, ...)
+    return owner:spawn(supervisor.run, scope, serve, { delays = delays, on_end = function(failure) ends:push(failure) end }, ...)
+  end
+
+  local QUICK = { first = 0.001, max = 0.001 }
+
+  it("starts one again that returns, a hundred times, and says what is wrong", function()
+    local runs = 0
+    supervise(function() runs = runs + 1 end, QUICK)
+    for _ = 1, 100 do
+      assert.equal("serve() returned: it must run as long as it serves", ends:pop().message)
+    end
+    assert(runs == 100 or runs == 101)
+    local said = hearing:expect("serve() returned: it must run as long as it serves")
+    assert.same({ "error", "provider x" }, { said.level, said.source })
+  end)
+
+  it("starts one again that raises, whatever it raises", function()
+    local what = { "boom", hostile.table({}), false }
+    supervise(function() error(table.remove(what, 1), 0) end, QUICK)
+    assert.equal("boom", ends:pop().message)
+    assert.equal("raised a table instead of a message", ends:pop().message)
+    assert.equal("raised a boolean (false) instead of a message", ends:pop().message)
+    assert.equal("raised nothing instead of a message", ends:pop().message)
+    local said = hearing:expect("serve() failed: boom")
+    assert.equal("string", type(said.fields.traceback))
+  end)
+
+  it("waits longer after each", function()
+    local starts = {}
+    supervise(function() starts[#starts + 1] = timer.now() end, { first = 0.02, max = 0.08 })
+    for _ = 1, 5 do ends:pop() end
+    for i, least in ipairs({ 0.016, 0.032, 0.064, 0.064 }) do
+      local waited = starts[i + 1] - starts[i]
+      assert(waited >= least, ("%d: %g s"):format(i, waited))
+    end
+  end)
+
+  it("waits about a second the first time, unless told otherwise", function()
+    supervise(function() end)
+    ends:pop()
+    assert.is_nil((task.timeout(0.5, ends.pop, ends)))
+    assert.is_truthy((task.timeout(1, ends.pop, ends)))
+  end)
+
+  it("has closed all that a run opened before it starts the next", function()
+    local before, most = scopes.handles(), 0
+    supervise(function()
+      most = math.max(most, scopes.handles() - before)
+      for _ = 1, 10 do timer.after(3600, function() end) end
+    end, QUICK)
+    for _ = 1, 5 do ends:pop() end
+    assert(most < 5, most)
+  end)
+
+  it("hands arguments over and ends with the scope", function()
+    local got = task.queue()
+    local supervising = supervise(function(...)
+      got:push({ ... })
+      task.sleep(3600)
+    end, QUICK, "self", 2)
+    assert.same({ "self", 2 }, got:pop())
+    scope:close()
+    assert.is_true((supervising:join()))
+    assert.equal(0, ends:count())
+  end)
+
+  it("ends when serve closes that scope itself", function()
+    local supervising = supervise(function() scope:close() end, QUICK)
+    assert.is_true((supervising:join()))
+    assert.equal(0, #hearing.said)
+  end)
+end)

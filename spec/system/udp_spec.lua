@@ -1,0 +1,125 @@
+-- SPDX-License-Identifier: MIT
+local Daemon = require("support.daemon")
+local Folder = require("support.folder")
+local Network = require("support.netns")
+local task = require("engine.task")
+local timer = require("engine.timer")
+
+local CONFIG = [[
+return {
+  name = "%s", via = "udp", sync_offset = 0, interval = 1, expire = 3, announce = 1, %s
+  on_change = function(nodes)
+    local live = {}
+    for _, node in ipairs(nodes) do if node.live then live[#live + 1] = node.name end end
+    print("nodes: " .. table.concat(live, " "))
+  end,
+}
+]]
+
+describe("engines with via = \"udp\" on one network", function()
+  local folder, network, daemons
+
+  setup(function()
+    if Network.is_possible() then network = Network.new(5) end
+  end)
+
+  teardown(function()
+    if network then network:remove() end
+  end)
+
+  before_each(function()
+    if not network then pending("network namespaces may not be made here") end
+    folder, daemons = Folder.new(), {}
+  end)
+
+  after_each(function()
+    for _, daemon in pairs(daemons) do daemon:stop() end
+    folder:remove()
+  end)
+
+  local function name(i) return ("app%d@%s"):format(i, network:address(i)) end
+
+  local function start(i, more, as)
+    local path = folder:write(("config%d.lua"):format(i), CONFIG:format(as or name(i), more and more .. "," or ""))
+    daemons[i] = Daemon.start({ path }, { namespace = network.hosts[i] })
+    return daemons[i]
+  end
+
+  -- Each but this one, as `on_change` prints them; the engine's own name is among them only if it is found.
+  local function others(i, count)
+    local list = {}
+    for j = 1, count do
+      if j ~= i then list[#list + 1] = name(j) end
+    end
+    return "nodes: " .. table.concat(list, " ")
+  end
+
+  it("all see each other within a second of the last start, and one that was stopped is forgotten", function()
+    for i = 1, 3 do start(i) end
+    local started = timer.now()
+    for i = 1, 3 do daemons[i]:expect(others(i, 3), 2) end
+    assert.is_true(timer.now() - started < 1.5, timer.now() - started) -- the processes' own start is in it
+    daemons[3]:signal("KILL")
+    daemons[3]:wait()
+    daemons[3] = nil
+    for i = 1, 2 do daemons[i]:expect(others(i, 2), 6) end
+  end)
+
+  it("see only those who share their secret", function()
+    local secret, other = 'secret = "0123456789abcdef"', 'secret = "fedcba9876543210"'
+    for i = 1, 3 do start(i, secret) end
+    start(4)
+    start(5, other)
+    for i = 1, 3 do daemons[i]:expect(others(i, 3), 3) end
+    task.sleep(2.5)
+    for i = 1, 3 do
+      assert.is_false(daemons[i]:has_said(name(4)), "the one without a secret was seen")
+      assert.is_false(daemons[i]:has_said(name(5)), "the one with another secret was seen")
+    end
+    assert.is_false(daemons[5]:has_said("app1@"))
+    assert.is_false(daemons[4]:has_said("app1@"))
+  end)
+
+  it("drop one at once that stops with a secret", function()
+    for i = 1, 2 do start(i, 'secret = "0123456789abcdef", announce = 20, expire = 60') end
+    daemons[1]:expect(others(1, 2))
+    daemons[2]:stop()
+    daemons[2] = nil
+    daemons[1]:expect("nodes: ", 1)
+  end)
+
+  it("say so when two use one name", function()
+    start(1, nil, "same@host")
+    start(2, nil, "same@host")
+    daemons[1]:expect("another engine uses this name")
+  end)
+
+  it("find each other by an IPv6 group", function()
+    for i = 1, 2 do
+      local result = require("engine.process").run({ "ip", "-n", network.hosts[i], "addr", "add",
+        ("fd77::%d/64"):format(i), "dev", "eth0", "nodad" })
+      assert(result)
+    end
+    for i = 1, 2 do start(i, 'multicast_addr = "ff15::4e", ip = "::"') end
+    for i = 1, 2 do daemons[i]:expect(others(i, 2), 4) end
+  end)
+end)
+
+describe("engines with via = \"udp\" on one host", function()
+  it("find each other on the loopback interface, without any other", function()
+    if not Network.is_possible() then pending("network namespaces may not be made here") end
+    local folder = Folder.new()
+    local network = Network.new(1)
+    require("engine.process").run({ "ip", "-n", network.hosts[1], "link", "set", "eth0", "down" })
+    local daemons = {}
+    for i = 1, 2 do
+      local path = folder:write(("c%d.lua"):format(i), CONFIG:format(("app%d@127.0.0.1"):format(i), ""))
+      daemons[i] = Daemon.start({ path }, { namespace = network.hosts[1] })
+    end
+    daemons[1]:expect("nodes: app2@127.0.0.1")
+    daemons[2]:expect("nodes: app1@127.0.0.1")
+    for i = 1, 2 do daemons[i]:stop() end
+    network:remove()
+    folder:remove()
+  end)
+end)
