@@ -8,7 +8,6 @@
 #pragma once
 
 #include "address.h"
-#include "multicast.h"
 #include <lua.h>
 
 enum { PE_INBOX_RING = 1024, PE_INBOX_SIZE = 2048, PE_INBOX_SIZE_MAX = 65535 };

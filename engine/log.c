@@ -161,7 +161,7 @@ static bool give_to_hook(lua_State *L, const struct message *message) {
     return true;
 }
 
-static void handle(lua_State *L, struct message *message) {
+static void take(lua_State *L, struct message *message) {
     counts[message->level]++;
     if (message->level < lowest || give_to_hook(L, message)) return;
     if (message->length > MAX_MESSAGE) message->cut = message->length - MAX_MESSAGE, message->length = MAX_MESSAGE;
@@ -173,7 +173,7 @@ static void handle(lua_State *L, struct message *message) {
 }
 
 void pe_log_write(enum pe_log_level level, const char *source, const char *message, const char *traceback) {
-    handle(NULL, &(struct message){level, source, message, NULL, traceback, strlen(message), 0});
+    take(NULL, &(struct message){level, source, message, NULL, traceback, strlen(message), 0});
 }
 
 void pe_log_shut_down(void) {
@@ -218,7 +218,7 @@ static int l_write(lua_State *L) {
     message.fields = luaL_optstring(L, 4, NULL);
     message.traceback = luaL_optstring(L, 5, NULL);
     lua_settop(L, 6);
-    handle(L, &message);
+    take(L, &message);
     return 0;
 }
 

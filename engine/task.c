@@ -71,7 +71,7 @@ struct pe_task *pe_task_spawn(lua_State *L, struct pe_scope *scope, int count) {
 }
 
 struct pe_scope *pe_task_scope(void) {
-    return running->scope;
+    return running ? running->scope : NULL;
 }
 
 static void release(struct pe_task *task) {

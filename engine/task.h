@@ -26,7 +26,7 @@ typedef int (*pe_push)(lua_State *L, void *operation);
 /// It runs when the door next resumes tasks. Returns NULL if `scope` is closed. Raises without memory.
 struct pe_task *pe_task_spawn(lua_State *L, struct pe_scope *scope, int count);
 
-/// The scope of the task that runs now: the owner of what it makes.
+/// The scope of the task that runs now: the owner of what it makes. NULL where none runs.
 struct pe_scope *pe_task_scope(void);
 
 /// Each binding that waits asks first. Raises where nothing may wait (inside require, table.sort, a coroutine of the

@@ -30,10 +30,10 @@ static uint64_t check_milliseconds(lua_State *L, int index) {
     return (uint64_t)ceil(seconds * 1000);
 }
 
-// The loop's clock shows the last whole millisecond: one more, or it would ring early.
+// The loop's clock shows the last whole millisecond: one more, or it would ring early. Also for no delay at all: libuv
+// runs a timer of zero again before it looks at any descriptor.
 static uint64_t check_delay(lua_State *L, int index) {
-    uint64_t milliseconds = check_milliseconds(L, index);
-    return milliseconds ? milliseconds + 1 : 0;
+    return check_milliseconds(L, index) + 1;
 }
 
 static void run(lua_State *L, void *argument) {

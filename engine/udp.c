@@ -3,6 +3,7 @@
 // Invariant: a datagram goes straight to the task that waits, without a copy but its string.
 #include "handle.h"
 #include "inbox.h"
+#include "multicast.h"
 #include "task.h"
 #include <errno.h>
 #include <linux/sock_diag.h>

@@ -39,7 +39,7 @@ M.options = {
     type = { "string", "list" }, of = { type = "string", secret = true }, secret = true, check = secrets.check,
     doc = "at least 16 bytes; of several the first signs, all verify",
   },
-  secret_file = { type = "string", min = 1, doc = "a file of secrets, one a line; it is watched" },
+  secret_file = { type = "path", doc = "a file of secrets, one a line; it is watched" },
   accept_plain = { type = "boolean", doc = "take unsigned announcements, too (false with a secret)" },
   announce_plain = { type = "boolean", doc = "make unsigned announcements, too (false with a secret)" },
   max_skew = { type = "number", default = 60, min = 0.1, max = 86400, doc = "seconds that clocks may differ" },

@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: MIT
---- Holds lua/peerage/meta/ and spec/engine/ against what the engine really exports: `peerage-lua run scripts/check.lua`.
+--- Holds lua/peerage/meta/ and spec/engine/ against what the engine really exports: `peerage-lua run scripts/check.lua engine/*.lua`.
 --- Every function and method has a stub and is named in its module's spec, and no stub is for what is not there.
 local root = arg[0]:match("^(.*)/scripts/[^/]*$") or "."
 
 local gaps, count = {}, 0
+local sources = "" -- of all Lua files in engine/: the arguments
 
 local function say(...) gaps[#gaps + 1] = (...):format(select(2, ...)) end
 
@@ -94,7 +95,6 @@ local function load_module(name)
     say("lua/peerage/meta/%s.lua: expected a line ---@meta engine.%s", name, name)
   end
   module.stub = parse_stub(stub or "")
-  module.source = read("engine/" .. name .. ".lua") or ""
   module.has_stub, module.has_spec = stub ~= nil, spec ~= nil
   module.spec = (spec or ""):gsub("%-%-[^\n]*", "")
   return module
@@ -111,7 +111,7 @@ local function check_members(module, names, declared, what)
     end
   end
   for name in pairs(declared) do
-    if not is_there[name] and not module.source:find("\nfunction [%w_.]+:" .. name .. "%(") then
+    if not is_there[name] and not sources:find("\nfunction [%w_.]+:" .. name .. "%(") then
       say("lua/peerage/meta/%s.lua: a stub for %s%s, which is not there", module.name, what, name)
     end
   end
@@ -133,13 +133,14 @@ end
 
 -- Methods of Lua: in a stub of whatever class.
 local function check_methods(module)
-  local methods, declared = list_methods(module.source), {}
+  local methods, declared = list_methods(read("engine/" .. module.name .. ".lua") or ""), {}
   for _, class in pairs(module.stub.classes) do
     for name in pairs(class) do declared[name] = methods[name] and true end
   end
   check_members(module, function_names(methods), declared, module.name .. " …:")
 end
 
+for _, path in ipairs(arg) do sources = sources .. assert(read(path), path) end
 local modules = {}
 for _, name in ipairs(list_modules()) do modules[#modules + 1] = load_module(name) end
 for _, module in ipairs(modules) do

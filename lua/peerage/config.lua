@@ -58,7 +58,7 @@ M.connector_options = config_options.connector
 ---@return table|nil options
 ---@return string|string[] message on success a list of warnings
 function M.provider_options(cluster, provider, connector)
-  return config_options.provider(cluster.via, provider, connector, known)
+  return config_options.provider(cluster, provider, connector, known)
 end
 
 --- The values with what stands outside of the file in the place of the file's own, which need not even resolve then.
@@ -146,6 +146,7 @@ end
 local function add_places(config, path, source, cwd)
   local folder = config_file.join(cwd or ".", config_file.folder(path))
   config.path, config.folder, config.source = path, folder, source
+  for _, cluster in next, config.clusters do cluster.folder = folder end
   for i, each in ipairs(config.provider_path) do config.provider_path[i] = config_file.join(folder, each) end
   return config
 end

@@ -7,10 +7,11 @@ local node = require("peerage.node")
 
 local M = {}
 
----@alias peerage.Type "string"|"integer"|"number"|"boolean"|"function"|"table"|"list"|"range"|"node"|"any"
+---@alias peerage.Type "string"|"integer"|"number"|"boolean"|"function"|"table"|"list"|"range"|"node"|"path"|"any"
 
 ---@class peerage.Option
----@field type peerage.Type|peerage.Type[] "range" is a number or { min, max }, read as { min, max }
+---@field type peerage.Type|peerage.Type[] "range" is a number or { min, max }, read as { min, max }; a "path" begins at
+---the config's folder
 ---@field default? any used when the option is not given; validated like a given one
 ---@field required? boolean
 ---@field min? number of a number, of both ends of a range; of a string in bytes, of a list in items
@@ -51,6 +52,7 @@ local phrases = {
   list = function(option) return "a list" .. limits(option, "item") end,
   range = function(option) return "a number or { min, max }" .. limits(option) end,
   node = function() return 'a node such as "app@10.0.0.1"' end,
+  path = function() return "a path" end,
   any = function() return "a value" end,
 }
 
@@ -122,6 +124,11 @@ function readers.any(value) return true, value end
 
 function readers.string(value, option)
   if type(value) ~= "string" or not is_within(option, #value) then return false end
+  return true, value
+end
+
+function readers.path(value)
+  if type(value) ~= "string" or value == "" or string.find(value, "%z") then return false end
   return true, value
 end
 

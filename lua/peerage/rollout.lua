@@ -18,7 +18,7 @@ local BROKEN = { raised = true, breach = true, closed = true }
 function M.start(cluster, part)
   local state = cluster.provider:state()
   local earlier = cluster.trial and cluster.trial.earlier or { part = cluster.provider_part, state = state }
-  cluster.provider:stop()
+  cluster.provider:close()
   task.sleep(0)
   cluster.trial = { earlier = earlier }
   cluster:start_provider(part, state)
@@ -55,7 +55,7 @@ function M.judge(cluster, failure)
     who, call.message(reason.message)), { traceback = reason.traceback })
   local part = earlier_part(cluster, trial.earlier.part)
   if not part then return false end
-  cluster.provider:stop()
+  cluster.provider:close()
   task.sleep(0)
   cluster:start_provider(part, trial.earlier.state)
   return true

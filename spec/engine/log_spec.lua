@@ -58,7 +58,8 @@ describe("the log as text", function()
   end)
 
   it("escapes control characters, invalid UTF-8 and what reorders a line, and nothing else", function()
-    local output = run([[log.info("\27[2J\r\0\127 \194\155 \255 \192\175 \224\128\175 \237\160\128 \226\128\174 \\ \195\164 \226\130\172 \240\159\153\130")]])
+    local output = run([[log.info("\27[2J\r\0\127 \194\155 \255 \192\175 \224\128\175 \237\160\128 \226\128\174 \\ "
+      .. "\195\164 \226\130\172 \240\159\153\130")]])
     assert.equal("TIME info  [engine] \\x1b[2J\\x0d\\x00\\x7f \\xc2\\x9b \\xff \\xc0\\xaf \\xe0\\x80\\xaf \\xed\\xa0\\x80 \\xe2\\x80\\xae "
       .. "\\ \195\164 \226\130\172 \240\159\153\130\n", without_times(output))
   end)
@@ -298,7 +299,10 @@ describe("engine.log", function()
       captured = {}
       assert.equal(level, log.level(level))
       assert.equal(level, log.level())
-      for _, name in ipairs({ "debug", "info", "warn", "error" }) do log[name](name) end
+      for position, name in ipairs({ "debug", "info", "warn", "error" }) do
+        log[name](name)
+        assert.equal(position >= index, log.is_wanted(name))
+      end
       assert.equal(5 - index, #captured)
       assert.equal(level, captured[1][1])
     end
@@ -321,11 +325,15 @@ describe("engine.log", function()
       log.info("two")
       log.capture(function() log.info("nested") end)
       log.info("three")
+      log.capture(function(_, _, message) log.info("nested after " .. message:match("[%w ]+$")) end)
+      task.spawn(function() error("an error of the core", 0) end)
+      task.sleep(0)
       log.capture(nil)
       log.info("four")]])
     assert.matches("from the hook", output, 1, true)
     assert.matches("this would wait", output, 1, true)
     assert.matches("nested\n", output, 1, true)
+    assert.matches("nested after an error of the core\n", output, 1, true)
     assert.matches("four\n$", output)
     assert.is_nil(output:find("three", 1, true))
   end)

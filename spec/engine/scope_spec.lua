@@ -5,7 +5,7 @@ local timer = require("engine.timer")
 
 local CLOSED = { nil, "closed", "ECANCELED" }
 
-local function turn() task.sleep(0) end
+local turn = require("support.turn")
 
 local function forever() task.queue():pop() end
 
@@ -50,6 +50,31 @@ describe("a scope", function()
     assert.is_true(inner:is_closed())
     assert.is_true(innermost:is_closed())
     assert.equal(tasks, task.stats())
+  end)
+
+  it("has children of its own, also made by others", function()
+    local owner = scope.new("owner")
+    local child = owner:child("child")
+    local running = child:spawn(forever)
+    owner:close()
+    assert.is_true(child:is_closed())
+    assert.is_true(running:is_finished())
+    assert.same(CLOSED, { owner:child() })
+  end)
+
+  it("gives operations nine tenths of what the nearest deadline leaves", function()
+    assert.equal(5, scope.timeout(5))
+    local hurried = scope.new(nil, 10)
+    local inner = hurried:child(nil, 1000)
+    inner:run(function()
+      assert.equal(5, scope.timeout(5))
+      local left = scope.timeout(1000)
+      assert(left > 8.5 and left <= 9, left)
+    end)
+    hurried:child(nil, 0.5):run(function() assert(scope.timeout(5) <= 0.45) end)
+    scope.new(nil, -1):run(function() assert.equal(0.001, scope.timeout(5)) end)
+    inner:hand_up()
+    hurried:close()
   end)
 
   it("leaves its parent and its siblings alone", function()

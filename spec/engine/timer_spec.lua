@@ -13,6 +13,12 @@ describe("engine.timer", function()
     end
   end)
 
+  it("tells the wall clock in microseconds", function()
+    local before = os.time()
+    local seconds = timer.wall_clock() / 1e6
+    assert(seconds >= before and seconds < before + 2, seconds)
+  end)
+
   it("runs a function once, not before its time", function()
     local queue, before = task.queue(), timer.now()
     timer.after(0.02, function() queue:push(timer.now()) end)

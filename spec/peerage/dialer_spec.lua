@@ -53,13 +53,6 @@ describe("the dialer", function()
     task.sleep(0)
   end
 
-  local function is_tried(name)
-    for _, each in ipairs(tried) do
-      if each == name then return true end
-    end
-    return false
-  end
-
   local function names(prefix, count)
     local list = {}
     for i = 1, count do list[i] = ("%s%05d@h"):format(prefix, i) end
@@ -285,6 +278,21 @@ describe("the dialer", function()
     tried = {}
     finish((next(open)), false, "no")
     assert.is_truthy(tried[1]:find("round200-", 1, true))
+  end)
+
+  it("forgets those that failed and are no longer found", function()
+    answer = function() return false, "dead" end
+    for i = 1, 20 do
+      poll(names("round" .. i .. "-", 100))
+      while next(dialer.pending) do task.sleep(0) end
+    end
+    dialer:retry()
+    local held = 0
+    for name in pairs(dialer.later) do
+      assert.is_truthy(name:find("round20-", 1, true))
+      held = held + 1
+    end
+    assert.equal(100, held)
   end)
 
   it("takes no more memory the more polls there are", function()

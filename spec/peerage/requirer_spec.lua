@@ -28,9 +28,9 @@ describe("require of a provider", function()
   end
 
   it("finds files beside it, in folders as well, and notes each", function()
-    local one, two = folder:write("one.lua", "return { name = ... }"), nil
     folder:sh("mkdir -p lib/two")
-    two = folder:write("lib/two/init.lua", "return { name = ... }")
+    local one = folder:write("one.lua", "return { name = ... }")
+    local two = folder:write("lib/two/init.lua", "return { name = ... }")
     local require = make()
     assert.same({ "one", "lib.two" }, { require("one").name, require("lib.two").name })
     assert.same({ [one] = "return { name = ... }", [two] = "return { name = ... }" }, unit.files)

@@ -96,7 +96,7 @@ describe("a schema", function()
   for what, case in pairs({
     ["an unknown type"] = { { type = "interger" }, 'a: type: unknown type "interger": did you mean "integer"?' },
     ["a type that is nothing like one"] = { { type = "x" },
-      'a: type: unknown type "x": types are any, boolean, function, integer, list, node, number, range, string, table' },
+      'a: type: unknown type "x": types are any, boolean, function, integer, list, node, number, path, range, string, table' },
     ["one wrong type of several"] = { { type = { "string", 3 } }, "a: type: unknown type a number (3)" },
     ["no types"] = { { type = {} }, "a: type: expected a string of at least 1 byte or a list of at least 1 item" },
     ["no type"] = { { default = 3 }, "a: type: expected a string" },

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- The options of a provider and of a connector, once they are loaded and their schemas known.
+local config_file = require("peerage.config.file")
 local describe = require("peerage.describe")
 local nearest = require("peerage.nearest")
 local schema = require("peerage.schema")
@@ -63,14 +64,23 @@ local function copy(options)
   return result
 end
 
+--- Paths begin at the config's folder.
+local function place(options, of, folder)
+  for name, option in next, of do
+    if option.type == "path" and options[name] then options[name] = config_file.join(folder, options[name]) end
+  end
+  return options
+end
+
 --- Validates the options of a provider. `known` has the keys of the cluster and the engine.
----@param via peerage.Via
+---@param cluster peerage.ClusterConfig
 ---@param provider { name: string?, options: peerage.Schema? }
 ---@param connector { name: string?, options: peerage.Schema? }
 ---@param known string[]
 ---@return table|nil options
 ---@return string|string[] message on success a list of warnings
-function M.provider(via, provider, connector, known)
+function M.provider(cluster, provider, connector, known)
+  local via = cluster.via
   if not provider.options then return copy(via.options), warnings(via, connector, known) end
   local ok, message = check_schema(provider, "provider", via.where)
   if not ok then return nil, message end
@@ -78,7 +88,7 @@ function M.provider(via, provider, connector, known)
   if message then return nil, message end
   local options
   options, message = schema.validate(provider.options, via.options, via.where, known)
-  if options then return options, {} end
+  if options then return place(options, provider.options, cluster.folder), {} end
   return nil, message .. (via.default and next(via.options) ~= nil and ' (without a via, the provider is "self")' or "")
 end
 
@@ -92,7 +102,9 @@ function M.connector(cluster, connector)
   if not connector.options then return copy(connect.options) end
   local ok, message = check_schema(connector, "connector", connect.where)
   if not ok then return nil, message end
-  return schema.validate(connector.options, connect.options, connect.where)
+  local options
+  options, message = schema.validate(connector.options, connect.options, connect.where)
+  return options and place(options, connector.options, cluster.folder), message
 end
 
 return M

@@ -46,7 +46,9 @@ function fs.list(path) end
 --- fifo too, is refused at once.
 ---@param path string
 ---@param options? engine.fs.read_options
----@return string? data, string? message, string? code EFBIG: over `max`; EACCES: not private, or not for us; EISDIR, EINVAL: no regular file
+---@return string? data
+---@return string? message
+---@return string? code EFBIG: over `max`; EACCES: not private, or not for us; EISDIR, EINVAL: no regular file
 function fs.read(path, options) end
 
 ---@class engine.fs.write_options
@@ -79,7 +81,9 @@ local watcher = {}
 
 --- Waits for the next change. Between two calls changes are kept: of one name as one, and of more than 64 names as one
 --- without a name. A second task that waits raises.
----@return engine.fs.change? change, string? message, string? code "gone", "ENOENT" when the path leads nowhere any more; "closed", "ECANCELED" after close
+---@return engine.fs.change? change
+---@return string? message "gone": the path leads nowhere any more; "closed"
+---@return string? code ENOENT: gone; ECANCELED: closed
 function watcher:next() end
 
 --- For the generic `for`: `for change in watcher:each() do … end` ends when the watcher does.

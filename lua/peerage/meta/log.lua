@@ -42,6 +42,11 @@ function log.level(name) end
 ---@return "text"|"json" name the one in force
 function log.format(name) end
 
+--- Whether messages of this level are written: for those that cost something to make.
+---@param level engine.log.level
+---@return boolean
+function log.is_wanted(level) end
+
 --- How many messages there were of each level, those that were not written too.
 ---@return { debug: integer, info: integer, warn: integer, error: integer }
 function log.counts() end

@@ -14,9 +14,21 @@ local scope = {}
 ---@return engine.scope? scope, string? message, string? code "closed", "ECANCELED" if the caller's scope is closed
 function scopes.new(label, seconds) end
 
+--- How long an operation of the running task may take that wants `seconds`: at most nine tenths of what the deadlines
+--- of its scope and all above it leave, and at least a millisecond.
+---@param seconds number
+---@return number seconds
+function scopes.timeout(seconds) end
+
 --- How many handles are open in the process.
 ---@return integer
 function scopes.handles() end
+
+--- A child of this scope; otherwise as `new`.
+---@param label? string
+---@param seconds? number
+---@return engine.scope? scope, string? message, string? code "closed", "ECANCELED" if it is closed
+function scope:child(label, seconds) end
 
 --- Starts `fn(...)` as a task of this scope.
 ---@param fn function

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 ---@meta engine.timer
 
---- Timers on the monotonic clock, to the millisecond; `after` and `sleep` are never early. A timer belongs to the scope of the task that made
---- it and goes on when Lua has forgotten it.
+--- Timers on the monotonic clock, to the millisecond; `after` and `sleep` are never early. A timer belongs to the scope
+--- of the task that made it and goes on when Lua has forgotten it.
 ---@class engine.timer.module
 local timers = {}
 
@@ -12,6 +12,10 @@ local timer = {}
 --- Seconds since some moment in the past; never goes back.
 ---@return number seconds
 function timers.now() end
+
+--- The wall clock, for what is sent to others; it may be set back.
+---@return integer microseconds since 1970
+function timers.wall_clock() end
 
 --- Runs `fn()` once, as a task of the same scope.
 ---@param seconds number 0 to 1e9

@@ -122,3 +122,16 @@ describe("a connector's options", function()
     assert.same({ a = 1 }, (config.connector_options((cluster('{ connect = { "mine", a = 1 } }')), {})))
   end)
 end)
+
+describe("an option of the type path", function()
+  local with_file = { name = "x", options = { file = { type = "path" } } }
+
+  it("begins at the config's folder", function()
+    local settings = cluster('{ file = "secrets/one" }')
+    assert.equal(settings.folder .. "/secrets/one", config.provider_options(settings, with_file, none).file)
+  end)
+
+  it("may be absolute", function()
+    assert.equal("/run/one", config.provider_options((cluster('{ file = "/run/one" }')), with_file, none).file)
+  end)
+end)
