@@ -117,16 +117,16 @@ local function read(ok, list, message)
   return answer
 end
 
+-- Messages of answers begin with "poll()", those of calls do not.
 local function say_failure(self, failure)
-  local text = ("%s: poll(): %s"):format(self:label("provider", self.provider_part), failure.message)
-  log[LEVELS[failure.reason]](text, { traceback = failure.traceback })
+  local text = failure.message:find("^poll%(%)") and failure.message or "poll(): " .. failure.message
+  self.provider.log[LEVELS[failure.reason]](text, { traceback = failure.traceback })
 end
 
 local function say_problems(self, changes)
-  local who = self:label("provider", self.provider_part)
-  for _, problem in ipairs(changes.problems) do log.warn(("%s: poll(): %s"):format(who, problem)) end
+  for _, problem in ipairs(changes.problems) do self.provider.log.warn("poll(): " .. problem) end
   local more = changes.problem_count - #changes.problems
-  if more > 0 then log.warn(("%s: poll(): and %d more bad entries"):format(who, more)) end
+  if more > 0 then self.provider.log.warn(("poll(): and %d more bad entries"):format(more)) end
 end
 
 local function take_list(self, answer)
@@ -151,12 +151,12 @@ end
 function M:poll()
   local provider, started = self.provider, timer.now()
   local answer, failure = read(provider:call("poll", self.settings.timeout))
-  if provider ~= self.provider then return self:poll_soon() end -- a new version came meanwhile
+  if provider ~= self.provider or provider:is_closed() then return self:poll_soon() end -- a new version comes
   if rollout.judge(self, failure) then return self:poll_soon() end
   local changes = answer and take_list(self, answer)
   local stale = failure and failure.message or answer.message
   if failure then say_failure(self, failure) end
-  if answer and answer.message then log.warn("the list is a part: " .. answer.message) end
+  if answer and answer.message then self.provider.log.warn("poll(): the list is a part: " .. answer.message) end
   if stale ~= self.stale then self.stale, self.is_changed = stale, true end
   self.last_poll = {
     at = timer.now(), took = timer.now() - started, outcome = outcome_text(self, answer, failure),
@@ -184,15 +184,18 @@ local function sync_live(self)
   for name in next, live do self:set_live(name, true) end
 end
 
-local function offer(self, changes)
-  for _, name in ipairs(changes.changed) do
-    local record = self.registry:get(name)
-    if record and record.live and record.port ~= record.dialed_port then
-      self.connector:disconnect(name, self.settings.connect_timeout)
-      self:set_live(name, false, "its port changed")
-    end
-    self.dialer:offer(name)
+-- A node that we dialed and whose port is another now is connected anew.
+local function redial(self, name)
+  local record = self.registry:get(name)
+  if record and record.live and record.dialed_port and record.dialed_port ~= record.port then
+    self.scope:spawn(self.connector.disconnect, self.connector, name, self.settings.connect_timeout)
+    self:set_live(name, false, "its port changed")
   end
+  self.dialer:offer(name)
+end
+
+local function offer(self, changes)
+  for _, name in ipairs(changes.changed) do redial(self, name) end
   for _, name in ipairs(changes.added) do
     if name == self.self_name then
       self:set_live(name, true)
@@ -211,11 +214,6 @@ function M:connect(changes)
   if self.connector.follows_found then return follow(self, changes) end
   sync_live(self)
   if changes then offer(self, changes) end
-  if self.connector.asks_each_poll then
-    for _, name in ipairs(status.found(self)) do
-      if name ~= self.self_name then self.dialer:offer(name) end
-    end
-  end
   self.dialer:retry()
   self.dialer:pump()
 end
@@ -255,6 +253,7 @@ function M:configure(planned, changed)
   for key in next, self.settings do self.settings[key] = nil end
   for key, value in next, planned.settings do self.settings[key] = value end
   if changed.connector then
+    self.dialer:stop()
     self.connector:stop()
     start_connector(self, planned.connector)
     for _, record in ipairs(self.registry:sorted()) do

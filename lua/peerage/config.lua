@@ -9,6 +9,7 @@ local describe = require("peerage.describe")
 local nearest = require("peerage.nearest")
 local node = require("peerage.node")
 local schema = require("peerage.schema")
+local source_file = require("peerage.source")
 
 local M = {}
 
@@ -159,7 +160,7 @@ end
 function M.load(path, overrides)
   overrides = overrides or {}
   local getenv = overrides.getenv or os.getenv
-  local source, message = config_file.read(path)
+  local source, message = source_file.read(path)
   if not source then return nil, message end
   local values
   values, message = config_file.run(source, path, overrides.environment and overrides.environment(path))

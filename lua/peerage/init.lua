@@ -106,13 +106,12 @@ end
 local function reload_provider(self, cluster)
   local part, message, files = plan.load_provider(self.config, cluster.settings, cluster.connector_part)
   if not part then
-    log.error(("%s: not reloaded, the old version keeps running: %s"):format(
-      cluster:label("provider", cluster.provider_part), message))
+    cluster.provider.log.error("not reloaded, the old version keeps running: " .. message)
     cluster.refused = files or cluster.refused
     return
   end
   cluster.refused = {}
-  log.info(cluster:label("provider", part) .. ": reloaded")
+  cluster.provider.log.info("reloaded")
   rollout.start(cluster, part)
 end
 

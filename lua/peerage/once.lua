@@ -4,7 +4,6 @@ local Instance = require("peerage.instance")
 local Registry = require("peerage.registry")
 local answers = require("peerage.answer")
 local json = require("cjson.safe")
-local log = require("engine.log")
 local node = require("peerage.node")
 local scopes = require("engine.scope")
 local task = require("engine.task")
@@ -25,17 +24,17 @@ local function ask(planned, name, wait, scope)
   local answer, breach
   if ok then answer, breach = answers.read(list, message) end
   local reason = not ok and list.message or breach or answer.message
-  if reason then log.error(("provider %s: poll(): %s"):format(part.name, reason)) end
+  if reason then provider.log.error("poll(): " .. reason) end
   if not answer or not answer.list then return registry, false end
   local changes = registry:update(answer.list, { source = part.name, now = timer.now(), complete = true })
-  for _, problem in ipairs(changes.problems) do log.warn(("provider %s: poll(): %s"):format(part.name, problem)) end
+  for _, problem in ipairs(changes.problems) do provider.log.warn("poll(): " .. problem) end
   return registry, answer.kind == "complete"
 end
 
 local function print_json(record)
   local _, host = node.split(record.name)
   local line = { name = record.name, host = host, port = record.port, meta = record.meta, source = record.source }
-  io.write(assert(json.encode(line)), "\n")
+  io.stdout:write(assert(json.encode(line)), "\n")
 end
 
 --- Polls each cluster once and prints one line a node, sorted.
@@ -58,9 +57,9 @@ function M.run(planned, name, options)
   for each in next, records do names[#names + 1] = each end
   table.sort(names)
   for _, each in ipairs(names) do
-    if options.json then print_json(records[each]) else io.write(each, "\n") end
+    if options.json then print_json(records[each]) else io.stdout:write(each, "\n") end
   end
-  io.flush()
+  io.stdout:flush()
   if not complete then return M.UNKNOWN end
   return #names > 0 and M.OK or M.NONE
 end

@@ -1,9 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- Rolls a new version of a provider out, and back if it fails before its first poll has returned.
 --- Invariant: the registry is not touched; a version that was refused leaves the old one running.
-local call = require("peerage.call")
 local loader = require("peerage.loader")
-local log = require("engine.log")
 local plan = require("peerage.plan")
 local task = require("engine.task")
 
@@ -34,7 +32,7 @@ local function earlier_part(cluster, earlier)
   local unit, message = earlier.unit, nil
   if unit.path then unit, message = plan.load_unit(loader.PROVIDER, nil, nil, unit) end
   if not unit then
-    log.error(("%s: the previous version does not load any more: %s"):format(cluster:label("provider", earlier), message))
+    cluster.provider.log.error("the previous version does not load any more: " .. message)
     return nil
   end
   return { unit = unit, name = earlier.name, options = earlier.options }
@@ -50,9 +48,8 @@ function M.judge(cluster, failure)
   if not trial then return false end
   local reason = trial.failure or failure and BROKEN[failure.reason] and failure
   if not reason then return false end
-  local who = cluster:label("provider", cluster.provider_part)
-  log.error(("%s: the new version failed before its first poll was over, the previous one runs again: %s"):format(
-    who, call.message(reason.message)), { traceback = reason.traceback })
+  cluster.provider.log.error("the new version failed before its first poll was over, the previous one runs again: "
+    .. reason.message, { traceback = reason.traceback })
   local part = earlier_part(cluster, trial.earlier.part)
   if not part then return false end
   cluster.provider:close()

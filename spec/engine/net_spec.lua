@@ -27,7 +27,7 @@ describe("engine.net", function()
   it("gives an address of this host as the default one", function()
     local address, known = net.default_address(), { ["127.0.0.1"] = true }
     for _, entry in ipairs(net.interfaces()) do
-      known[entry.address] = not entry.loopback
+      known[entry.address] = known[entry.address] or not entry.loopback
     end
     assert.is_true(known[address])
   end)

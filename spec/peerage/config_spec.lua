@@ -200,7 +200,7 @@ end)
 
 describe("a config that cannot be used", function()
   it("is refused whatever is wrong with the file", function()
-    assert.same({ nil, "/nowhere.lua: cannot be opened: no such file or directory" }, { config.load("/nowhere.lua") })
+    assert.same({ nil, "/nowhere.lua: cannot be read: no such file or directory" }, { config.load("/nowhere.lua") })
     assert.same({ nil, "/: cannot be read: is a directory" }, { config.load("/") })
     assert.matches("^config.lua:2: ", refusal("\nsyntax error"))
     assert.equal("config.lua:2: boom", refusal("\nerror('boom')"))

@@ -92,7 +92,7 @@ local function read_target(value, member, where)
   if type(value) ~= "table" then
     return nil, where .. ": expected " .. wanted .. ", found " .. describe.literal(value)
   end
-  local first, own = value[1], value[member]
+  local first, own = rawget(value, 1), rawget(value, member)
   if type(first) == "string" and first ~= "" then
     local options, message = only_named(value, where, '{ "' .. first .. '", option = … }')
     return options and { target = first, options = options, where = where, in_table = true }, message

@@ -12,36 +12,6 @@ local function refusal(source)
   return message
 end
 
-describe("reading", function()
-  it("gives the text byte for byte", function()
-    local path = os.tmpname()
-    finally(function() os.remove(path) end)
-    local file = assert(io.open(path, "wb"))
-    file:write("return {}\r\n\0")
-    file:close()
-    assert.equal("return {}\r\n\0", config_file.read(path))
-  end)
-
-  it("of an empty file is an empty text", function()
-    local path = os.tmpname()
-    finally(function() os.remove(path) end)
-    assert.equal("", config_file.read(path))
-  end)
-
-  it("refuses a missing file with the reason", function()
-    assert.same({ nil, "/nowhere/config.lua: cannot be opened: no such file or directory" },
-      { config_file.read("/nowhere/config.lua") })
-  end)
-
-  it("refuses a directory with the reason", function()
-    assert.same({ nil, "/: cannot be read: is a directory" }, { config_file.read("/") })
-  end)
-
-  it("refuses what has no end", function()
-    assert.same({ nil, "/dev/zero: larger than 4 MB: expected a Lua file" }, { config_file.read("/dev/zero") })
-  end)
-end)
-
 describe("running", function()
   it("gives the table", function() assert.same({ a = 1 }, run("return { a = 1 }")) end)
 
@@ -58,8 +28,8 @@ describe("running", function()
 
   it("names the file where the error does not", function()
     assert.equal("folder/config.lua: boom", refusal("error('boom', 0)"))
-    assert.equal("folder/config.lua: raised a table", refusal("error({})"))
-    assert.equal("folder/config.lua: raised nothing", refusal("error()"))
+    assert.equal("folder/config.lua: raised a table instead of a message", refusal("error({})"))
+    assert.equal("folder/config.lua: raised nothing instead of a message", refusal("error()"))
   end)
 
   it("names the whole path however long it is", function()
