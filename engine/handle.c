@@ -33,22 +33,12 @@ static int l_tostring(lua_State *L) {
 }
 
 void pe_handle_register(lua_State *L, const struct pe_handle_class *class, const luaL_Reg *methods) {
-    luaL_newmetatable(L, class->name);
-    lua_newtable(L);
-    for (; methods->name; methods++) {
-        lua_pushvalue(L, -2);
-        lua_pushcclosure(L, methods->func, 1);
-        lua_setfield(L, -2, methods->name);
-    }
-    lua_setfield(L, -2, "__index");
-    lua_pushcfunction(L, l_gc);
-    lua_setfield(L, -2, "__gc");
+    pe_vm_class(L, class->name, l_gc, methods);
+    luaL_getmetatable(L, class->name);
     lua_pushvalue(L, -1);
     lua_pushcclosure(L, l_tostring, 1);
     lua_setfield(L, -2, "__tostring");
-    lua_pushstring(L, class->name);
-    lua_setfield(L, -2, "__metatable"); // user code sees a name, not the table it could break
-    lua_pop(L, 1);
+    lua_pop(L, 2);
 }
 
 void *pe_handle_new(lua_State *L, const struct pe_handle_class *class, size_t size) {

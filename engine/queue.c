@@ -90,12 +90,7 @@ static int l_count(lua_State *L) {
 static const luaL_Reg methods[] = {{"push", l_push}, {"pop", l_pop}, {"count", l_count}, {NULL, NULL}};
 
 int luaopen_engine_queue(lua_State *L) {
-    luaL_newmetatable(L, box_name);
-    lua_pushstring(L, box_name);
-    lua_setfield(L, -2, "__metatable");
-    lua_newtable(L);
-    luaL_register(L, NULL, methods);
-    lua_setfield(L, -2, "__index");
+    pe_vm_class(L, box_name, NULL, methods);
     lua_pushcfunction(L, l_queue);
     return 1;
 }

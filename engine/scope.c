@@ -140,24 +140,12 @@ static int l_timeout(lua_State *L) {
 static const luaL_Reg methods[] = {{"child", l_child},         {"spawn", l_spawn},     {"close", l_close},
                                    {"is_closed", l_is_closed}, {"hand_up", l_hand_up}, {NULL, NULL}};
 
+static const luaL_Reg functions[] = {{"new", l_new}, {"handles", l_handles}, {"timeout", l_timeout}, {NULL, NULL}};
+
 int luaopen_engine_scope(lua_State *L) {
-    luaL_newmetatable(L, box_name);
-    lua_pushcfunction(L, l_gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pushstring(L, box_name);
-    lua_setfield(L, -2, "__metatable");
     lua_newtable(L);
-    luaL_register(L, NULL, methods);
-    lua_pushvalue(L, -1);
-    lua_setfield(L, -3, "__index");
-    lua_newtable(L);
-    lua_pushcfunction(L, l_new);
-    lua_setfield(L, -2, "new");
-    lua_pushcfunction(L, l_handles);
-    lua_setfield(L, -2, "handles");
-    lua_pushcfunction(L, l_timeout);
-    lua_setfield(L, -2, "timeout");
-    lua_insert(L, -2);
+    luaL_register(L, NULL, functions);
+    pe_vm_class(L, box_name, l_gc, methods);
     lua_setfield(L, -2, "methods");
     return 1;
 }

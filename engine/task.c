@@ -380,18 +380,9 @@ int luaopen_engine_task(lua_State *L) {
     lua_getglobal(L, "coroutine");
     lua_pushcfunction(L, l_running);
     lua_setfield(L, -2, "running");
-    luaL_newmetatable(L, box_name);
-    lua_pushcfunction(L, l_gc);
-    lua_setfield(L, -2, "__gc");
-    lua_pushstring(L, box_name);
-    lua_setfield(L, -2, "__metatable");
-    lua_newtable(L);
-    luaL_register(L, NULL, methods);
-    lua_pushvalue(L, -1);
-    lua_setfield(L, -3, "__index");
     lua_newtable(L);
     luaL_register(L, NULL, functions);
-    lua_insert(L, -2);
+    pe_vm_class(L, box_name, l_gc, methods);
     lua_setfield(L, -2, "methods");
     return 1;
 }

@@ -203,3 +203,22 @@ void pe_vm_option_names(lua_State *L, int index, const char *const names[]) {
         if (!is_one_of(lua_tostring(L, -2), names)) luaL_error(L, "unknown option \"%s\"", lua_tostring(L, -2));
     }
 }
+
+void pe_vm_class(lua_State *L, const char *name, lua_CFunction gc, const luaL_Reg *methods) {
+    luaL_newmetatable(L, name);
+    if (gc) {
+        lua_pushcfunction(L, gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "__metatable"); // user code sees a name, not the table it could break
+    lua_newtable(L);
+    for (; methods->name; methods++) {
+        lua_pushvalue(L, -2);
+        lua_pushcclosure(L, methods->func, 1);
+        lua_setfield(L, -2, methods->name);
+    }
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "__index");
+    lua_remove(L, -2);
+}

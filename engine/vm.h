@@ -57,3 +57,7 @@ int pe_vm_option_boolean(lua_State *L, int index, const char *name, int fallback
 
 /// Raises unless each key of the table at `index` is one of `names` (NULL at the end). Nothing at `index` is accepted.
 void pe_vm_option_names(lua_State *L, int index, const char *const names[]);
+
+/// Makes the metatable `name`, closed to user code, with `methods` (each has it as upvalue 1) and `gc` (may be NULL).
+/// Pushes the table of methods.
+void pe_vm_class(lua_State *L, const char *name, lua_CFunction gc, const luaL_Reg *methods);
