@@ -26,27 +26,39 @@ function M.start(arguments, options)
   command[#command + 1] = M.binary()
   for _, argument in ipairs(arguments) do command[#command + 1] = argument end
   command.cwd, command.env = options.cwd, options.env
-  local self = setmetatable({ process = assert(process.start(command)), log = {} }, M)
-  self.arrivals = task.queue()
+  local self = setmetatable({ process = assert(process.start(command)), log = {}, matched = {} }, M)
+  self.arrivals = task.queue(1)
   self.reader = task.spawn(function()
     for line in self.process:lines() do
       self.log[#self.log + 1] = line
-      self.arrivals:push(line)
+      self.arrivals:push(true)
     end
   end)
   return self
 end
 
---- Waits for a line that holds `text` (plain), among those not yet looked at.
+-- The first line that holds `text` after the one that was found for it last.
+local function find(self, text)
+  for i = (self.matched[text] or 0) + 1, #self.log do
+    if self.log[i]:find(text, 1, true) then
+      self.matched[text] = i
+      return self.log[i]
+    end
+  end
+end
+
+--- Waits for a line that holds `text` (plain); the next call for the same text looks behind that line.
 ---@param text string
 ---@param seconds number|nil
 ---@return string line
 function M:expect(text, seconds)
   local line, message = task.timeout(seconds or PATIENCE, function()
-    repeat
-      local line = self.arrivals:pop()
-    until line:find(text, 1, true)
-    return self.log[#self.log - self.arrivals:count()]
+    local line = find(self, text)
+    while not line do
+      self.arrivals:pop()
+      line = find(self, text)
+    end
+    return line
   end)
   if not line then
     error(("expected %q: %s; the log was:\n%s"):format(text, message, table.concat(self.log, "\n")), 2)

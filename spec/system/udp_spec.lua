@@ -11,7 +11,7 @@ return {
   on_change = function(nodes)
     local live = {}
     for _, node in ipairs(nodes) do if node.live then live[#live + 1] = node.name end end
-    print("nodes: " .. table.concat(live, " "))
+    print("nodes: " .. table.concat(live, " ") .. ";")
   end,
 }
 ]]
@@ -51,7 +51,7 @@ describe("engines with via = \"udp\" on one network", function()
     for j = 1, count do
       if j ~= i then list[#list + 1] = name(j) end
     end
-    return "nodes: " .. table.concat(list, " ")
+    return "nodes: " .. table.concat(list, " ") .. ";"
   end
 
   it("all see each other within a second of the last start, and one that was stopped is forgotten", function()
@@ -85,7 +85,7 @@ describe("engines with via = \"udp\" on one network", function()
     daemons[1]:expect(others(1, 2))
     daemons[2]:stop()
     daemons[2] = nil
-    daemons[1]:expect("nodes: ", 1)
+    daemons[1]:expect("nodes: ;", 1)
   end)
 
   it("say so when two use one name", function()
@@ -116,8 +116,8 @@ describe("engines with via = \"udp\" on one host", function()
       local path = folder:write(("c%d.lua"):format(i), CONFIG:format(("app%d@127.0.0.1"):format(i), ""))
       daemons[i] = Daemon.start({ path }, { namespace = network.hosts[1] })
     end
-    daemons[1]:expect("nodes: app2@127.0.0.1")
-    daemons[2]:expect("nodes: app1@127.0.0.1")
+    daemons[1]:expect("nodes: app2@127.0.0.1;")
+    daemons[2]:expect("nodes: app1@127.0.0.1;")
     for i = 1, 2 do daemons[i]:stop() end
     network:remove()
     folder:remove()
