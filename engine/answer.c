@@ -4,9 +4,10 @@
 #include "answer.h"
 #include <ares.h>
 #include <ares_nameser.h>
+#include <arpa/inet.h>
+#include <lauxlib.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -33,59 +34,8 @@ struct question {
     int type;
     char name[NAME_TEXT];
     uint32_t ttl; // the least of the CNAMEs so far
+    int hops;     // how many those are
 };
-
-static const struct {
-    int type;
-    const char *name;
-} types[] = {{ns_t_a, "A"},     {ns_t_aaaa, "AAAA"},   {ns_t_srv, "SRV"}, {ns_t_txt, "TXT"},
-             {ns_t_ptr, "PTR"}, {ns_t_cname, "CNAME"}, {ns_t_mx, "MX"},   {ns_t_ns, "NS"}};
-
-int pe_answer_type(const char *name) {
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (!strcmp(types[i].name, name)) return types[i].type;
-    return 0;
-}
-
-const char *pe_answer_type_name(int type) {
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (types[i].type == type) return types[i].name;
-    return "?";
-}
-
-void pe_answer_clear(struct pe_records *records) {
-    free(records->items);
-    free(records->texts);
-    *records = (struct pe_records){0};
-}
-
-// `items` with room for `need` of `size` bytes each; NULL without memory.
-static void *reserve(void *items, size_t *capacity, size_t need, size_t size) {
-    if (need <= *capacity) return items;
-    size_t wanted = need < *capacity * 2 ? *capacity * 2 : need;
-    void *grown = realloc(items, wanted * size);
-    if (grown) *capacity = wanted;
-    return grown;
-}
-
-struct pe_record *pe_answer_add(struct pe_records *records, size_t room) {
-    struct pe_record *items = reserve(records->items, &records->capacity, records->count + 1, sizeof *items);
-    if (!items) return NULL;
-    records->items = items;
-    char *texts = room ? reserve(records->texts, &records->room, records->used + room, 1) : records->texts;
-    if (room && !texts) return NULL;
-    records->texts = texts;
-    struct pe_record *record = &records->items[records->count++];
-    *record = (struct pe_record){.text = (uint32_t)records->used};
-    return record;
-}
-
-void pe_answer_append(struct pe_records *records, const void *text, size_t length) {
-    if (!length) return;
-    memcpy(records->texts + records->used, text, length);
-    records->used += length;
-    records->items[records->count - 1].length += (uint32_t)length;
-}
 
 static int read_16(const uint8_t *at) {
     return at[0] << 8 | at[1];
@@ -151,85 +101,95 @@ static bool read_target(const struct reader *r, const struct rr *rr, size_t at, 
     return at <= rr->end && read_name(&inner, out) && inner.at == rr->end;
 }
 
-static int add_text(struct pe_records *records, const struct reader *r, const struct rr *rr) {
-    if (!pe_answer_add(records, rr->end - rr->data)) return ARES_ENOMEM;
-    for (size_t at = rr->data; at < rr->end; at += 1u + r->packet[at]) {
-        size_t part = r->packet[at];
-        if (at + 1 + part > rr->end) return ARES_EBADRESP;
-        pe_answer_append(records, r->packet + at + 1, part);
-    }
-    return ARES_SUCCESS;
+static void set_integer(lua_State *L, const char *key, lua_Integer value) {
+    lua_pushinteger(L, value);
+    lua_setfield(L, -2, key);
 }
 
-static int add_target(struct pe_records *records, const struct reader *r, const struct rr *rr) {
+static void set_string(lua_State *L, const char *key, const char *value) {
+    lua_pushstring(L, value);
+    lua_setfield(L, -2, key);
+}
+
+// These add to the record on top of the stack, and say whether it is well-formed.
+
+static bool add_address(lua_State *L, const struct reader *r, const struct rr *rr) {
+    bool is_inet = rr->type == ns_t_a;
+    char text[INET6_ADDRSTRLEN];
+    if (rr->end - rr->data != (is_inet ? 4 : 16)) return false;
+    inet_ntop(is_inet ? AF_INET : AF_INET6, r->packet + rr->data, text, sizeof text);
+    set_string(L, "address", text);
+    set_string(L, "family", is_inet ? "inet" : "inet6");
+    return true;
+}
+
+static bool add_text(lua_State *L, const struct reader *r, const struct rr *rr) {
+    luaL_Buffer text;
+    size_t at = rr->data;
+    luaL_buffinit(L, &text);
+    for (size_t next; at < rr->end && (next = at + 1 + r->packet[at]) <= rr->end; at = next)
+        luaL_addlstring(&text, (const char *)r->packet + at + 1, r->packet[at]);
+    luaL_pushresult(&text);
+    lua_setfield(L, -2, "text");
+    return at == rr->end;
+}
+
+static bool add_target(lua_State *L, const struct reader *r, const struct rr *rr) {
     char target[NAME_TEXT];
     size_t fixed = rr->type == ns_t_srv ? 6 : rr->type == ns_t_mx ? 2 : 0;
-    if (!read_target(r, rr, rr->data + fixed, target)) return ARES_EBADRESP;
-    if (!*target) strcpy(target, "."); // the root; of SRV: decidedly no such service (RFC 2782)
-    struct pe_record *record = pe_answer_add(records, strlen(target));
-    if (!record) return ARES_ENOMEM;
     const uint8_t *data = r->packet + rr->data;
-    if (fixed) record->priority = (uint16_t)read_16(data);
-    if (fixed == 6) record->weight = (uint16_t)read_16(data + 2), record->port = (uint16_t)read_16(data + 4);
-    pe_answer_append(records, target, strlen(target));
-    return ARES_SUCCESS;
+    if (!read_target(r, rr, rr->data + fixed, target)) return false;
+    set_string(L, "target", *target ? target : "."); // the root; of SRV: decidedly no such service (RFC 2782)
+    if (fixed) set_integer(L, "priority", read_16(data));
+    if (fixed == 6) {
+        set_integer(L, "weight", read_16(data + 2));
+        set_integer(L, "port", read_16(data + 4));
+    }
+    return true;
 }
 
-static int add_address(struct pe_records *records, const struct reader *r, const struct rr *rr) {
-    size_t length = rr->type == ns_t_a ? 4 : 16;
-    if (rr->end - rr->data != length) return ARES_EBADRESP;
-    struct pe_record *record = pe_answer_add(records, 0);
-    if (!record) return ARES_ENOMEM;
-    memcpy(record->address, r->packet + rr->data, length);
-    return ARES_SUCCESS;
+static bool add_record(lua_State *L, const struct reader *r, const struct rr *rr, uint32_t ttl) {
+    lua_createtable(L, 0, rr->type == ns_t_srv ? 5 : 3);
+    set_integer(L, "ttl", rr->ttl < ttl ? rr->ttl : ttl);
+    if (rr->type == ns_t_a || rr->type == ns_t_aaaa) return add_address(L, r, rr);
+    return rr->type == ns_t_txt ? add_text(L, r, rr) : add_target(L, r, rr);
 }
 
-static int add_record(struct pe_records *records, const struct reader *r, const struct rr *rr, uint32_t ttl) {
-    int status = rr->type == ns_t_a || rr->type == ns_t_aaaa ? add_address(records, r, rr)
-                 : rr->type == ns_t_txt                      ? add_text(records, r, rr)
-                                                             : add_target(records, r, rr);
-    if (status) return status;
-    struct pe_record *record = &records->items[records->count - 1];
-    record->type = (uint16_t)rr->type;
-    record->ttl = rr->ttl < ttl ? rr->ttl : ttl;
-    return ARES_SUCCESS;
-}
-
-// One pass over the answers at `r->at`. Follows each CNAME it meets, counted in `*hops`; what was collected counts
-// only in a pass without one, since records may stand before the CNAME that leads to them.
-static int scan(struct reader r, int count, struct question *q, struct pe_records *records, int *hops) {
+// One pass over the answers at `r->at`, into the list on top of the stack. Follows each CNAME it meets.
+static int scan(lua_State *L, struct reader r, int answers, struct question *q) {
     struct rr rr;
-    while (count-- > 0) {
+    for (int count = 0; answers > 0; answers--) {
         if (!read_rr(&r, &rr)) return ARES_EBADRESP;
         if (rr.class != ns_c_in || strcasecmp(rr.owner, q->name)) continue;
         if (rr.type == q->type) {
-            int status = add_record(records, &r, &rr, q->ttl);
-            if (status) return status;
+            if (!add_record(L, &r, &rr, q->ttl)) return ARES_EBADRESP;
+            lua_rawseti(L, -2, ++count);
         } else if (rr.type == ns_t_cname) {
             if (!read_target(&r, &rr, rr.data, q->name)) return ARES_EBADRESP;
             if (rr.ttl < q->ttl) q->ttl = rr.ttl;
-            if (++*hops > MAX_HOPS) return PE_ANSWER_LOOP;
+            if (++q->hops > MAX_HOPS) return PE_ANSWER_LOOP;
         }
     }
-    return ARES_SUCCESS;
+    return lua_objlen(L, -1) ? ARES_SUCCESS : ARES_ENODATA;
 }
 
-int pe_answer_read(const uint8_t *packet, size_t length, const char *name, int type, struct pe_records *records) {
+int pe_answer_push(lua_State *L, const uint8_t *packet, size_t length, const char *name, int type) {
     struct reader r = {packet, length, HEADER_SIZE};
     struct question q = {.type = type, .ttl = INT32_MAX};
-    int status = ARES_EBADRESP, hops = 0, before;
-    if (length < HEADER_SIZE || strlen(name) >= sizeof q.name) return status;
+    int status, hops, top = lua_gettop(L);
+    if (length < HEADER_SIZE || strlen(name) >= sizeof q.name) return ARES_EBADRESP;
     strcpy(q.name, strcmp(name, ".") ? name : "");
     for (int questions = read_16(packet + 4); questions > 0; questions--) {
         char asked[NAME_TEXT];
-        if (!read_name(&r, asked) || (r.at += 4) > length) return status;
+        if (!read_name(&r, asked) || (r.at += 4) > length) return ARES_EBADRESP;
     }
-    do {
-        records->count = records->used = 0;
-        before = hops;
-        status = scan(r, read_16(packet + 6), &q, records, &hops);
-    } while (!status && hops > before);
-    if (!status && !records->count) status = ARES_ENODATA;
-    if (status) pe_answer_clear(records);
+    do { // what was collected counts only in a pass without a CNAME: records may stand before the one that leads to
+         // them
+        hops = q.hops;
+        lua_settop(L, top);
+        lua_newtable(L);
+        status = scan(L, r, read_16(packet + 6), &q);
+    } while (q.hops > hops && (status == ARES_SUCCESS || status == ARES_ENODATA));
+    if (status) lua_settop(L, top);
     return status;
 }

@@ -1,198 +1,152 @@
 // SPDX-License-Identifier: MIT
-// engine.dns: look-ups for tasks, by the process's one resolver.
-// Invariant: a request lives from its look-up's start until the task has its result or has gone.
+// The C half of engine.dns: one query at a time for each task. Invariant: no task runs while results are handed out.
 #include "dns.h"
+#include "answer.h"
 #include "modules.h"
 #include "resolver.h"
-#include "servers.h"
 #include "task.h"
 #include <arpa/inet.h>
-#include <arpa/nameser.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_TIMEOUT = 300, MAX_TRIES = 10, SERVER_TEXT = 64 };
+enum { MAX_NAME = 253, MAX_TRIES = 10 };
 
 struct request {
+    struct pe_query query;
     struct pe_wait wait;
-    struct pe_lookup *lookup;
-    const struct pe_lookup_result *result; // NULL until it is done
+    int type;
+    char name[];
 };
 
-static struct pe_resolver *resolver;
+static bool is_open;
 
 void pe_dns_shut_down(void) {
-    if (resolver) pe_resolver_free(resolver);
-    resolver = NULL;
+    if (is_open) pe_resolver_close();
+    is_open = false;
 }
 
-static void set_string(lua_State *L, const char *key, const char *text, size_t length) {
-    lua_pushlstring(L, text, length);
-    lua_setfield(L, -2, key);
-}
-
-static void set_integer(lua_State *L, const char *key, lua_Integer value) {
-    lua_pushinteger(L, value);
-    lua_setfield(L, -2, key);
-}
-
-static void push_address(lua_State *L, const struct pe_record *record, const char *zone) {
-    char text[INET6_ADDRSTRLEN];
-    bool is_inet = record->type == ns_t_a;
-    inet_ntop(is_inet ? AF_INET : AF_INET6, record->address, text, sizeof text);
-    lua_pushstring(L, text);
-    if (record->length) {
-        lua_pushliteral(L, "%");
-        lua_pushlstring(L, zone, record->length);
-        lua_concat(L, 3);
+static int push_failure(lua_State *L, int status) {
+    switch (status) {
+    case ARES_ENOTFOUND:
+        return pe_vm_refuse(L, "no such name", "ENOTFOUND");
+    case ARES_ENODATA:
+        return pe_vm_refuse(L, "no such record", "ENODATA");
+    case PE_ANSWER_LOOP:
+        return pe_vm_refuse(L, "aliases lead in a loop", "ESERVFAIL");
+    case ARES_EBADRESP:
+        return pe_vm_refuse(L, "malformed answer", "ESERVFAIL");
+    case ARES_ETIMEOUT:
+        return pe_vm_refuse(L, "no answer", "ETIMEDOUT");
+    case ARES_ENOMEM:
+        return pe_vm_refuse(L, "not enough memory", "ENOMEM");
+    default: // SERVFAIL, REFUSED, NOTIMP, a refused connection: c-ares tells them apart only when it has one server
+        return pe_vm_refuse(L, "no server answered usefully", "ESERVFAIL");
     }
-    lua_setfield(L, -2, "address");
-    if (is_inet)
-        set_string(L, "family", "inet", 4);
+}
+
+// Pushes records or nil, reason, code; and how often a server kept silent before this answer.
+static int push_result(lua_State *L, const struct request *request) {
+    const struct pe_query *query = &request->query;
+    int status = query->status;
+    if (!status) status = pe_answer_push(L, query->answer, (size_t)query->length, request->name, request->type);
+    if (status)
+        push_failure(L, status);
     else
-        set_string(L, "family", "inet6", 5);
+        lua_pushnil(L), lua_pushnil(L);
+    lua_pushinteger(L, query->timeouts);
+    return 4;
 }
 
-static void push_record(lua_State *L, const struct pe_record *record, const char *texts) {
-    bool is_srv = record->type == ns_t_srv, is_txt = record->type == ns_t_txt;
-    const char *text = texts + record->text;
-    lua_createtable(L, 0, is_srv ? 5 : 3);
-    set_integer(L, "ttl", record->ttl);
-    if (record->type == ns_t_a || record->type == ns_t_aaaa) return push_address(L, record, text);
-    set_string(L, is_txt ? "text" : "target", record->length ? text : "", record->length);
-    if (is_srv || record->type == ns_t_mx) set_integer(L, "priority", record->priority);
-    if (!is_srv) return;
-    set_integer(L, "weight", record->weight);
-    set_integer(L, "port", record->port);
+static void hand_out(lua_State *L, void *unused) {
+    struct pe_query *query;
+    (void)unused;
+    while ((query = pe_resolver_finished())) {
+        struct request *request = (struct request *)query;
+        pe_task_wake(L, &request->wait, push_result(L, request));
+        pe_resolver_release(query);
+    }
 }
 
-static int push_result(lua_State *L, void *argument) {
-    const struct pe_lookup_result *result = ((struct request *)argument)->result;
-    int count = 0;
-    if (result->code) return pe_vm_refuse(L, result->message, result->code);
-    lua_createtable(L, (int)(result->records[0].count + result->records[1].count), 0);
-    for (const struct pe_records *records = result->records; records < result->records + 2; records++) {
-        for (size_t i = 0; i < records->count; i++) {
-            push_record(L, &records->items[i], records->texts);
-            lua_rawseti(L, -2, ++count);
+// One entry for all results of a turn. The one that there is no memory for is told so, and the rest goes on.
+static void on_turn(void) {
+    struct pe_query *query;
+    while (pe_vm_enter(hand_out, NULL) && (query = pe_resolver_finished())) {
+        if (query->status == ARES_ENOMEM) {
+            pe_task_wake_closed(&((struct request *)query)->wait);
+            pe_resolver_release(query);
+        } else {
+            query->status = ARES_ENOMEM;
         }
     }
-    if (!result->message) return 1;
-    lua_pushstring(L, result->message);
-    return 2;
 }
 
-static void on_done(void *data, const struct pe_lookup_result *result) {
-    struct request *request = data;
-    request->result = result;
-    pe_task_finish(&request->wait, push_result, request);
-    pe_resolver_release(request->lookup);
-    free(request);
-}
-
-// A task that goes while its result is being made leaves the request to on_done.
 static void abandon(struct pe_wait *wait) {
-    struct request *request = (struct request *)wait;
-    if (request->result) return;
-    pe_resolver_release(request->lookup);
-    free(request);
+    pe_resolver_release((struct pe_query *)((char *)wait - offsetof(struct request, wait)));
 }
 
-// Joins the option `servers` of the table at `index` with commas in `list`; NULL without it.
-static const char *read_servers(lua_State *L, int index, char *list, size_t size) {
-    int type = pe_vm_option(L, index, "servers");
-    size_t used = 0, count = type == LUA_TTABLE ? lua_objlen(L, -1) : 0;
-    if (type == LUA_TNIL) return lua_pop(L, 1), NULL;
-    if (!count || count > PE_SERVERS_MAX)
-        luaL_error(L, "option \"servers\": expected a list of 1 to %d strings", PE_SERVERS_MAX);
-    for (size_t i = 1; i <= count; i++) {
-        size_t length = 0;
-        lua_rawgeti(L, -1, (int)i);
-        const char *server = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &length) : NULL;
-        if (!server || length + 2 > size - used)
-            luaL_error(L, "option \"servers\": expected an address or address:port at %d, found a %s", (int)i,
-                       server ? "long text" : luaL_typename(L, -1));
-        if (used) list[used++] = ',';
-        memcpy(list + used, server, length + 1);
-        used += length;
-        lua_pop(L, 1);
-    }
-    return lua_pop(L, 1), list;
+// What is left of a scope's time differs at each call, and channels are to be few: such a timing is rounded down, and
+// who asks goes on asking in the rest. What people write, as 1 s, stays as it is.
+static int round_timing(int milliseconds) {
+    int shift = 0;
+    if (milliseconds % 100 == 0) return milliseconds;
+    while (milliseconds >> shift > 7) shift++;
+    return milliseconds >> shift << shift;
 }
 
-// An option of at most `most`, in units of which it has `scale`, at least one, rounded up; 0 without it.
-static int read_number(lua_State *L, int index, const char *name, double scale, double most) {
-    double value = pe_vm_option_number(L, index, name, 0);
-    bool is_given = pe_vm_option(L, index, name) != LUA_TNIL;
-    lua_pop(L, 1);
-    bool is_whole = scale > 1 || value == floor(value);
-    if (is_given && !(value * scale >= 1 && value <= most && is_whole))
-        luaL_error(L, "option \"%s\": expected %f to %f, found %f", name, 1 / scale, most, value);
-    return (int)ceil(value * scale);
-}
-
-static int read_family(lua_State *L) {
-    const char *family = pe_vm_option_string(L, 2, "family", "any");
-    if (!strcmp(family, "any")) return PE_FAMILY_ANY;
-    if (!strcmp(family, "inet")) return PE_FAMILY_INET;
-    if (!strcmp(family, "inet6")) return PE_FAMILY_INET6;
-    return luaL_error(L, "option \"family\": expected \"any\", \"inet\" or \"inet6\", found \"%s\"", family);
-}
-
-static int read_type(lua_State *L) {
-    int type = lua_type(L, 2) == LUA_TSTRING ? pe_answer_type(lua_tostring(L, 2)) : 0;
-    if (!type) luaL_argerror(L, 2, "expected A, AAAA, SRV, TXT, PTR, CNAME, MX or NS");
-    return type;
-}
-
-// Looks the name at index 1 up, with the options at `index`: records of `type`, or with type 0 addresses of `family`.
-static int look_up(lua_State *L, int index, int type, enum pe_family family) {
-    char list[PE_SERVERS_MAX * SERVER_TEXT];
-    lua_settop(L, index);
-    luaL_checktype(L, 1, LUA_TSTRING);
-    const char *name = lua_tostring(L, 1);
-    const struct pe_lookup_options options = {
-        .servers = read_servers(L, index, list, sizeof list),
-        .timeout = read_number(L, index, "timeout", 1000, MAX_TIMEOUT),
-        .tries = read_number(L, index, "tries", 1, MAX_TRIES),
-        .limit = (int)ceil(1000 * pe_scope_timeout(pe_task_scope(), MAX_TIMEOUT)),
+static struct pe_timing check_timing(lua_State *L) {
+    double timeout = luaL_checknumber(L, 4), left = luaL_checknumber(L, 6);
+    int tries = luaL_checkint(L, 5);
+    luaL_argcheck(L, timeout > 0 && timeout <= 1e6 && left <= timeout, 4, "expected seconds");
+    luaL_argcheck(L, tries >= 1 && tries <= MAX_TRIES, 5, "expected 1 to 10");
+    return (struct pe_timing){
+        .timeout = round_timing((int)ceil(1000 * timeout)),
+        .tries = tries,
+        .left = (int)ceil(1000 * fmax(0.001, left)),
     };
-    if (strlen(name) != lua_objlen(L, 1)) return pe_vm_refuse(L, "bad name: it has a zero byte", "EBADNAME");
-    if (!pe_task_may_wait(L)) return lua_yield(L, 0);
-    if (!resolver) resolver = pe_resolver_new(pe_vm_loop());
-    struct request *request = resolver ? calloc(1, sizeof *request) : NULL;
-    if (!request) return luaL_error(L, "not enough memory for a look-up");
-    request->lookup = type ? pe_resolver_query(resolver, name, type, &options, on_done, request)
-                           : pe_resolver_addresses(resolver, name, family, &options, on_done, request);
-    if (request->lookup) return pe_task_suspend(L, &request->wait, abandon);
-    free(request);
-    return luaL_error(L, "not enough memory for a look-up");
 }
 
-static int l_addresses(lua_State *L) {
-    static const char *const names[] = {"family", "servers", "timeout", "tries", NULL};
-    pe_vm_option_names(L, 2, names);
-    return look_up(L, 2, 0, (enum pe_family)read_family(L));
-}
-
+// query(name, type, servers, timeout, tries, left) -> records, nil, nil, timeouts | nil, reason, code, timeouts. The
+// name is absolute, the type a number, the times seconds: `left` is when it ends in any case.
 static int l_query(lua_State *L) {
-    static const char *const names[] = {"servers", "timeout", "tries", NULL};
-    pe_vm_option_names(L, 3, names);
-    return look_up(L, 3, read_type(L), PE_FAMILY_ANY);
+    size_t length;
+    const char *name = luaL_checklstring(L, 1, &length), *servers = luaL_checkstring(L, 3);
+    int type = luaL_checkint(L, 2);
+    luaL_argcheck(L, length <= MAX_NAME, 1, "expected at most 253 bytes");
+    struct pe_timing timing = check_timing(L);
+    if (!pe_task_may_wait(L)) return lua_yield(L, 0);
+    if (!is_open) pe_resolver_open(pe_vm_loop(), on_turn);
+    is_open = true;
+    struct request *request = calloc(1, sizeof *request + length + 1);
+    if (!request) return luaL_error(L, "not enough memory for a query");
+    request->type = type;
+    memcpy(request->name, name, length);
+    int status = pe_resolver_ask(&request->query, servers, name, type, &timing);
+    if (!status) return pe_task_suspend(L, &request->wait, abandon);
+    free(request);
+    if (status == UV_ENOMEM) return luaL_error(L, "not enough memory for a query");
+    if (status == UV_EINVAL) return luaL_argerror(L, 3, "expected addresses with ports");
+    lua_pushfstring(L, "%d look-ups wait for %s already", PE_RESOLVER_QUERIES, servers);
+    return pe_vm_refuse(L, lua_tostring(L, -1), "EAGAIN");
 }
 
-static int l_files(lua_State *L) {
-    static const char *const names[] = {"hosts", "resolv_conf", NULL};
-    pe_vm_option_names(L, 1, names);
-    const char *hosts = pe_vm_option_string(L, 1, "hosts", NULL);
-    const char *resolv_conf = pe_vm_option_string(L, 1, "resolv_conf", NULL);
-    if (!resolver) resolver = pe_resolver_new(pe_vm_loop());
-    if (!resolver || pe_resolver_set_files(resolver, hosts, resolv_conf)) luaL_error(L, "not enough memory");
-    return 0;
+// literal(text) -> the address without its zone, as it is usually written; nothing if it is none.
+static int l_literal(lua_State *L) {
+    char address[INET6_ADDRSTRLEN];
+    struct in6_addr bytes;
+    size_t size;
+    const char *text = luaL_checklstring(L, 1, &size);
+    size_t length = strcspn(text, "%");
+    if (length >= sizeof address || strlen(text) != size) return 0;
+    memcpy(address, text, length);
+    address[length] = 0;
+    int family = memchr(address, ':', length) ? AF_INET6 : AF_INET;
+    if (inet_pton(family, address, &bytes) != 1) return 0;
+    lua_pushstring(L, inet_ntop(family, &bytes, address, sizeof address));
+    return 1;
 }
 
-static const luaL_Reg functions[] = {{"addresses", l_addresses}, {"query", l_query}, {"files", l_files}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"query", l_query}, {"literal", l_literal}, {NULL, NULL}};
 
 int luaopen_engine_dns(lua_State *L) {
     lua_newtable(L);

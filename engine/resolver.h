@@ -1,55 +1,50 @@
 // SPDX-License-Identifier: MIT
-/// The resolver: looks names up on the loop, by address literal, hosts file or DNS servers. Knows no Lua.
-///   look-up    one call of the caller's; it may ask several questions, one candidate name after the other
-///   candidate  the name as given, or with a search domain
-/// Invariant: `on_done` is called at most once, never from the call that started it and never from inside c-ares.
+/// The resolver: asks DNS servers on the loop, by c-ares. Knows no Lua.
+///   query    one question about one absolute name
+///   channel  a c-ares channel for one list of servers and one timing; at most 16, and those going out of use
+///   turn     the moment after c-ares has returned: answers arrive inside c-ares, where nothing may be asked
+/// Invariant: c-ares is never entered from one of its callbacks, and a query is never finished in the call that asked.
 #pragma once
 
-#include "answer.h"
+#include <ares.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
 #include <uv.h>
 
-struct pe_resolver;
-struct pe_lookup;
+enum { PE_RESOLVER_QUERIES = 10000 }; // c-ares searches for ever when all its 65,536 ids are in use
 
-enum pe_family { PE_FAMILY_ANY = AF_UNSPEC, PE_FAMILY_INET = AF_INET, PE_FAMILY_INET6 = AF_INET6 };
-
-struct pe_lookup_options {
-    const char *servers; // "address[:port],…" instead of resolv.conf's; NULL: those
-    int timeout;         // milliseconds for the whole look-up; 0: 5,000, or what resolv.conf says of its servers
-    int limit;           // the same, where the caller has less time than `timeout`; 0: none
-    int tries;           // for each server, 1 to 10; 0: 2, or what resolv.conf says
+/// First member of the caller's own struct, which malloc gave; the resolver frees it.
+struct pe_query {
+    int status, timeouts;                    // finished: ARES_*, and how often a server kept silent before
+    int length;                              // of the answer
+    unsigned char *answer;                   // owned; NULL after a failure
+    uint64_t deadline;                       // loop milliseconds
+    bool is_asked, is_finished, is_released; // asked: c-ares still has it
+    struct pe_channel *channel;              // while it is asked
+    LIST_ENTRY(pe_query) next_waiting;
+    TAILQ_ENTRY(pe_query) next_finished;
 };
 
-struct pe_lookup_result {
-    const char *code;    // NULL: it succeeded. Else ENOTFOUND ENODATA ESERVFAIL ETIMEDOUT EBADNAME EINVAL EAGAIN ENOMEM
-                         // ECANCELED
-    const char *message; // why it failed; with success, why the other family failed, or NULL
-    struct pe_records records[2]; // one for each question; empty after a failure
+struct pe_timing {
+    int timeout; // milliseconds for all servers and tries together
+    int tries;   // for each server
+    int left;    // milliseconds until the query is finished in any case
 };
 
-/// `result` is valid until the look-up is released.
-typedef void pe_lookup_done(void *data, const struct pe_lookup_result *result);
+/// Once, before all else. `on_turn` is called when queries have been finished.
+void pe_resolver_open(uv_loop_t *loop, void (*on_turn)(void));
 
-/// Returns NULL without memory.
-struct pe_resolver *pe_resolver_new(uv_loop_t *loop);
+/// Asks `servers` ("127.0.0.1:53,[::1]:53") for records of `type`. Returns 0, and `query`, all zero so far, is the
+/// resolver's; or UV_EINVAL (bad servers), UV_EAGAIN (too many wait), UV_ENOMEM, and it is the caller's.
+int pe_resolver_ask(struct pe_query *query, const char *servers, const char *name, int type,
+                    const struct pe_timing *timing);
 
-/// Releases everything; its handles close in the loop's next turns. Look-ups under way are answered with ECANCELED
-/// first.
-void pe_resolver_free(struct pe_resolver *resolver);
+/// The query that was finished first and is not released; NULL without one.
+struct pe_query *pe_resolver_finished(void);
 
-/// Reads these files from now on, instead of /etc/hosts and /etc/resolv.conf (which NULL means).
-/// Returns 0 or UV_ENOMEM. They are looked at once a second at most, at a look-up.
-int pe_resolver_set_files(struct pe_resolver *resolver, const char *hosts, const char *resolv_conf);
+/// The caller is done with the query, finished or not. Once, at any moment.
+void pe_resolver_release(struct pe_query *query);
 
-/// Looks up the addresses of `name`, which search domains complete unless it ends with a dot.
-/// `name` and `options` are copied. Returns NULL without memory; every other failure is a result.
-struct pe_lookup *pe_resolver_addresses(struct pe_resolver *resolver, const char *name, enum pe_family family,
-                                        const struct pe_lookup_options *options, pe_lookup_done *on_done, void *data);
-
-/// Asks for the records of `type` of the absolute `name`; else as pe_resolver_addresses.
-struct pe_lookup *pe_resolver_query(struct pe_resolver *resolver, const char *name, int type,
-                                    const struct pe_lookup_options *options, pe_lookup_done *on_done, void *data);
-
-/// The caller is done with the look-up: before its end that cancels it (`on_done` is not called), after it frees the
-/// result. At any moment, also from `on_done`; once.
-void pe_resolver_release(struct pe_lookup *lookup);
+/// Closes all channels; their handles close in the loop's next turns. Each query must have been released.
+void pe_resolver_close(void);

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- The command line: what the arguments say, and the exit status.
 local argparse = require("argparse")
+local crypto = require("engine.crypto")
 local log = require("engine.log")
 local loader = require("peerage.loader")
 local once = require("peerage.once")
@@ -150,11 +151,18 @@ local function run_config(arguments)
   return serve(peerage.start(planned, overrides))
 end
 
+-- Engines that start together must not draw the same numbers: jitter is made of them.
+local function seed()
+  local a, b, c, d = crypto.random(4):byte(1, 4)
+  math.randomseed(((a * 256 + b) * 256 + c) * 256 + d)
+end
+
 --- Runs the command line.
 ---@param ... string the arguments
 ---@return integer exit_status
 function M.main(...)
   local command = ...
+  seed()
   if command == "run" then return run_script(select(2, ...)) end
   if command == "providers" then return show_providers((select(2, ...))) end
   local parser = make_parser()
