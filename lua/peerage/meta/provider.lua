@@ -1,0 +1,117 @@
+-- SPDX-License-Identifier: MIT
+---@meta _
+--- What providers, connectors and configs are made of. providers/README.md says what it means.
+
+---@class peerage.Provider a provider's module: `---@class Homies: peerage.Provider` above its `local M = {}`
+---@field options? peerage.Schema what a config may give; nil: anything, handed over as it is
+local Provider = {}
+
+--- Says which nodes exist. Never runs twice at a time, for at most the config's `timeout`; what it opens ends with it.
+---@param self peerage.ProviderSelf
+---@return (string|peerage.Node)[]|nil nodes all of them; with a message a part of them; nil with a message: could not
+---  find out, and the last good list stays
+---@return string? message
+function Provider.poll(self) end
+
+--- Optional. Runs as long as the provider; started again when it ends.
+---@param self peerage.ProviderSelf
+function Provider.serve(self) end
+
+--- Optional. Says goodbye at a clean end, for at most a second. Not called at a reload.
+---@param self peerage.ProviderSelf
+function Provider.stop(self) end
+
+--- Optional. What SIGUSR1 shows, such as drops by reason; for at most a second.
+---@param self peerage.ProviderSelf
+---@return table<string, number>
+function Provider.counters(self) end
+
+---@class peerage.Self one table as long as a version runs; fields of one's own may stand beside these
+---@field options table<string, any> as the schema and the config say
+---@field name string this node's name
+---@field state table plain data, copied to the next version at a reload
+---@field log engine.log.logger bears the provider's or connector's name
+---@field scope engine.scope what is to outlive a call belongs here: `self.scope:run(fn, …)`
+
+---@class peerage.ProviderSelf: peerage.Self
+---@field passive? boolean true with --once: announce nothing
+local ProviderSelf = {}
+
+--- Asks for a poll now. Many wishes are one poll; at most ten polls a second.
+function ProviderSelf:poll_soon() end
+
+---@class peerage.ConnectorModule a connector's module: `---@class Hold: peerage.ConnectorModule` above its `local M = {}`
+---@field options? peerage.Schema
+---@field follows_found? boolean true: a node is live as long as it is found, and `connect` is never called
+local Connector = {}
+
+--- Tries a node that is found and not live. Up to 64 at a time, each for at most `connect_timeout`; what it opens ends
+--- with it, unless `self.scope` has it.
+---@param self peerage.ConnectorSelf
+---@param node peerage.Node a copy
+---@return boolean connected
+---@return string? reason why not
+function Connector.connect(self, node) end
+
+--- Optional. Closes the connection to a node.
+---@param self peerage.ConnectorSelf
+---@param node { name: string }
+function Connector.disconnect(self, node) end
+
+--- Optional. Who is live; asked at each poll. Without it a node is live from `connect`'s `true` until `self:down`.
+---@param self peerage.ConnectorSelf
+---@return string[]|nil names nil: does not know
+---@return string? message
+function Connector.nodes(self) end
+
+--- Optional. As a provider's.
+---@param self peerage.ConnectorSelf
+function Connector.serve(self) end
+
+--- Optional. As a provider's.
+---@param self peerage.ConnectorSelf
+function Connector.stop(self) end
+
+---@class peerage.ConnectorSelf: peerage.Self
+local ConnectorSelf = {}
+
+--- A node is live.
+---@param name string
+function ConnectorSelf:up(name) end
+
+--- A node is live no more.
+---@param name string
+---@param reason? string
+function ConnectorSelf:down(name, reason) end
+
+---@class peerage.HookNode: peerage.Node
+---@field found boolean the last good list names it
+---@field live boolean connected
+
+---@alias peerage.ProviderTarget string|(fun(self: peerage.ProviderSelf): (string|peerage.Node)[]|nil, string?)|table
+---@alias peerage.ConnectorTarget string|(fun(node: peerage.Node): boolean, string?)|table
+
+---@class peerage.ClusterKeys the provider's options may stand beside these, but for those of the same name
+---@field via? peerage.ProviderTarget provider; default "self"
+---@field connect? peerage.ConnectorTarget connector; default "none"
+---@field interval? number seconds from the end of one poll to the next, at least 0.1; default 10
+---@field sync_offset? number milliseconds before the first poll; default 500
+---@field timeout? number seconds for one poll, and for one hook; default 5
+---@field connect_timeout? number seconds for one attempt; default 5
+---@field serves? boolean false: serve() is not run; true: a provider without it is refused
+---@field log_results? boolean write the table; default true
+---@field prune? boolean|"always" disconnect nodes that are missing; default false
+---@field prune_after? integer good polls that a node must be missing from; default 3
+---@field on_up? fun(node: peerage.Node) a node became live
+---@field on_down? fun(node: peerage.Node, reason: string?) a node is live no more
+---@field on_change? fun(nodes: peerage.HookNode[]) anything changed; sorted by name; at most ten times a second
+---@field budget? number CPU seconds at a stretch; default 1
+---@field memory_limit? number|string bytes, or a text such as "64 MB", which is the default
+
+---@class peerage.ConfigFile: peerage.ClusterKeys what a config's file returns
+---@field name? string this node; default peerage-<random>@<address>
+---@field clusters? table<string, peerage.ClusterKeys> several; the keys beside it are their defaults
+---@field provider_path? string[] more folders to look for providers in
+---@field reload? boolean watch the files; default true
+---@field log_level? "debug"|"info"|"warn"|"error" default "info"
+---@field log_format? "text"|"json" default "text"
