@@ -95,19 +95,22 @@ static int round_timing(int milliseconds) {
 }
 
 static struct pe_timing check_timing(lua_State *L) {
-    double timeout = luaL_checknumber(L, 4), left = luaL_checknumber(L, 6);
-    int tries = luaL_checkint(L, 5);
-    luaL_argcheck(L, timeout > 0 && timeout <= 1e6 && left <= timeout, 4, "expected seconds");
-    luaL_argcheck(L, tries >= 1 && tries <= MAX_TRIES, 5, "expected 1 to 10");
+    int tries = luaL_checkint(L, 4);
+    double timeout = 1000 * luaL_checknumber(L, 5), deadline = 1000 * luaL_checknumber(L, 6);
+    luaL_argcheck(L, tries >= 1 && tries <= MAX_TRIES, 4, "expected 1 to 10");
+    luaL_argcheck(L, timeout > 0 && timeout <= 1e9, 5, "expected seconds");
+    uv_update_time(pe_vm_loop());
+    double latest = (double)uv_now(pe_vm_loop()) + ceil(timeout);
     return (struct pe_timing){
-        .timeout = round_timing((int)ceil(1000 * timeout)),
+        .timeout = round_timing((int)ceil(timeout)),
         .tries = tries,
-        .left = (int)ceil(1000 * fmax(0.001, left)),
+        .deadline = (uint64_t)fmax(0, fmin(ceil(deadline), latest)),
     };
 }
 
-// query(name, type, servers, timeout, tries, left) -> records, nil, nil, timeouts | nil, reason, code, timeouts. The
-// name is absolute, the type a number, the times seconds: `left` is when it ends in any case.
+// query(name, type, servers, tries, timeout, deadline) -> records, nil, nil, silences | nil, reason, code, silences.
+// The name is absolute, the type a number, times are seconds, the deadline on the clock of engine.timer. `silences`:
+// how often a server kept silent before this answer.
 static int l_query(lua_State *L) {
     size_t length;
     const char *name = luaL_checklstring(L, 1, &length), *servers = luaL_checkstring(L, 3);
@@ -127,7 +130,8 @@ static int l_query(lua_State *L) {
     if (status == UV_ENOMEM) return luaL_error(L, "not enough memory for a query");
     if (status == UV_EINVAL) return luaL_argerror(L, 3, "expected addresses with ports");
     lua_pushfstring(L, "%d look-ups wait for %s already", PE_RESOLVER_QUERIES, servers);
-    return pe_vm_refuse(L, lua_tostring(L, -1), "EAGAIN");
+    pe_vm_refuse(L, lua_tostring(L, -1), "EAGAIN");
+    return lua_pushinteger(L, 0), 4;
 }
 
 // literal(text) -> the address without its zone, as it is usually written; nothing if it is none.

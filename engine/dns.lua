@@ -6,20 +6,18 @@ local conffile = require("engine.conffile")
 local hostname = require("engine.hostname")
 local hosts = require("engine.hosts")
 local limit = require("engine.scope.core").timeout
+local lookup_options = require("engine.lookup_options")
 local resolvconf = require("engine.resolvconf")
 local servers = require("engine.servers")
 local task = require("engine.task")
 local timer = require("engine.timer")
-local now, query = timer.now, core.query
+local now, query, parse_name = timer.now, core.query, hostname.parse
 
 local M = {}
 
-local MAX_SERVERS, MAX_SERVER = 8, 62 -- of a list; bytes
-local MAX_TIMEOUT, MAX_TRIES = 300, 10
-local TIMEOUT, TRIES = 5, 2 -- seconds, where nobody says
 local NONE = {}
 local TYPES = { A = 1, NS = 2, CNAME = 5, PTR = 12, MX = 15, TXT = 16, AAAA = 28, SRV = 33 }
-local FAMILIES = { any = { "A", "AAAA" }, inet = { "A" }, inet6 = { "AAAA" } }
+local KINDS = { any = { "A", "AAAA" }, inet = { "A" }, inet6 = { "AAAA" } }
 
 -- From good to bad: of several failures the worst is told. Those up to CERTAIN make it certain that there is nothing.
 local RANKS = { ENOTFOUND = 1, ENODATA = 2, ESERVFAIL = 3, ETIMEDOUT = 4, EAGAIN = 5, ENOMEM = 6, ECANCELED = 7 }
@@ -27,89 +25,31 @@ local CERTAIN, LATE = RANKS.ENODATA, RANKS.ETIMEDOUT
 
 local hosts_file, resolv_conf
 
-local function complain_of_number(value, least, most)
-  if type(value) ~= "number" then return "expected a number, found a " .. type(value) end
-  if not (value >= least and value <= most) then
-    return ("expected %g to %g, found %.14g"):format(least, most, value)
-  end
-end
-
--- For each option what is wrong with a value; nil if nothing is.
-local complaints = {}
-
-function complaints.family(value)
-  if FAMILIES[value] then return nil end
-  return ('expected "any", "inet" or "inet6", found %s'):format(type(value) == "string" and '"' .. value .. '"' or "a " .. type(value))
-end
-
-function complaints.servers(list)
-  local count = type(list) == "table" and #list or 0
-  if count == 0 or count > MAX_SERVERS then return ("expected a list of 1 to %d strings"):format(MAX_SERVERS) end
-  for i = 1, count do
-    local found = type(list[i])
-    if found ~= "string" or #list[i] > MAX_SERVER then
-      return ("expected an address or address:port at %d, found a %s"):format(i, found == "string" and "long text" or found)
-    end
-  end
-end
-
-function complaints.timeout(value) return complain_of_number(value, 0.001, MAX_TIMEOUT) end
-
-function complaints.tries(value)
-  return complain_of_number(value, 1, MAX_TRIES)
-    or value % 1 ~= 0 and ("expected 1 to %d, found %g"):format(MAX_TRIES, value)
-end
-
-local function check(name, options, is_query)
-  if type(name) ~= "string" then error(("bad argument #1 (string expected, got %s)"):format(type(name)), 3) end
-  if type(options) ~= "table" then error(("expected a table of options, found a %s"):format(type(options)), 3) end
-  for key, value in next, options do
-    local complain = complaints[key]
-    if not complain or is_query and key == "family" then error(('unknown option "%s"'):format(tostring(key)), 3) end
-    local complaint = complain(value)
-    if complaint then error(('option "%s": %s'):format(key, complaint), 3) end
-  end
-end
-
 local function return_later(...)
   timer.sleep(0)
   return ...
 end
 
--- Who is asked, and for how long: what the caller wants, else what resolv.conf says of its own servers.
-local function plan(options, conf, began)
-  local list, message, code = servers.read(options.servers or conf.servers)
-  if not list then return nil, message, code end
-  local tries, timeout = options.tries, options.timeout
-  if not options.servers then
-    tries, timeout = tries or conf.tries, timeout or conf.timeout
-  end
-  local wait = limit(timeout or TIMEOUT)
-  return { servers = list, tries = tries or TRIES, wait = wait, left = wait, deadline = began + wait }
-end
-
 -- Asks one question, again while there is time: c-ares may give up early, as over TCP, where it tries a server once.
-local function ask(how, name, kind)
-  local list, left = how.servers, how.left
+local function ask(plan, name, kind, wait, deadline)
+  local list = plan.servers
   while true do
     local asked = list.text
-    local records, reason, code, silences = query(name, TYPES[kind], asked, how.wait, how.tries, left)
+    local records, reason, code, silences = query(name, TYPES[kind], asked, plan.tries, wait, deadline)
     if code ~= "ETIMEDOUT" then
-      local is_answer = records or RANKS[code] <= CERTAIN
-      if is_answer and silences > 0 then servers.prefer(list, asked, silences) end
+      if silences > 0 and (records or RANKS[code] <= CERTAIN) then servers.prefer(list, asked, silences) end
       return records, reason, code
     end
-    left = how.deadline - now()
-    if left < how.wait / 8 then return nil, reason, code end
+    if deadline - now() < wait / 8 then return nil, reason, code end
   end
 end
 
--- Asks both questions side by side. Of two answers the first is first; of two failures the worse is told; one of each
--- is a success that says what failed.
-local function ask_both(how, name, kinds)
+-- Asks both questions side by side. Of two answers the first comes first; of two failures the worse is told; one of
+-- each is a success that says what failed.
+local function ask_both(plan, name, kinds, wait, deadline)
   local answers, message, closed = task.all({
-    function() return { ask(how, name, kinds[1]) } end,
-    function() return { ask(how, name, kinds[2]) } end,
+    function() return { ask(plan, name, kinds[1], wait, deadline) } end,
+    function() return { ask(plan, name, kinds[2], wait, deadline) } end,
   })
   if not answers then return nil, message, closed end
   local first, second = answers[1], answers[2]
@@ -125,11 +65,10 @@ local function ask_both(how, name, kinds)
 end
 
 -- Why `name` has no records of `kind`, in words.
-local function explain(how, name, kind, reason, code)
-  local label = how.servers.label
+local function explain(label, name, kind, reason, code, wait, deadline)
   if code == "ETIMEDOUT" then
-    local waited = how.wait - (how.deadline - now())
-    if waited > how.wait * 7 / 8 then waited = how.wait end -- c-ares rounds its waits down
+    local waited = wait - (deadline - now())
+    if waited > wait * 7 / 8 then waited = wait end -- c-ares rounds its waits down
     return ("no answer from %s to %s %s within %.3g s"):format(label, name, kind, waited)
   end
   if RANKS[code] > LATE then return reason end
@@ -137,59 +76,61 @@ local function explain(how, name, kind, reason, code)
 end
 
 -- Asks for `name`, or for each of `names` in turn as long as there is nothing.
-local function look_up(how, name, names, kinds)
+local function look_up(plan, name, names, kinds, began)
+  local wait = limit(plan.timeout)
+  local deadline, label = began + wait, plan.servers.label
   local worst, worst_code
   for i = 1, names and #names or 1 do
     local asked = names and names[i] or name
     local records, reason, code, kind
     if kinds[2] then
-      records, reason, code, kind = ask_both(how, asked, kinds)
+      records, reason, code, kind = ask_both(plan, asked, kinds, wait, deadline)
     else
-      records, reason, code = ask(how, asked, kinds[1])
+      records, reason, code = ask(plan, asked, kinds[1], wait, deadline)
     end
     if records and not code then return records end
-    if records then return records, explain(how, name, kind, reason, code) end
+    if records then return records, explain(label, name, kind, reason, code, wait, deadline) end
     if not worst or RANKS[code] > RANKS[worst_code] then
       worst, worst_code = reason, code
     end
     if RANKS[code] >= LATE then break end
-    how.left = how.deadline - now()
   end
-  if worst_code == "EAGAIN" then timer.sleep(0) end
-  return nil, explain(how, name, table.concat(kinds, "/"), worst, worst_code), worst_code
+  return nil, explain(label, name, table.concat(kinds, "/"), worst, worst_code, wait, deadline), worst_code
 end
 
 --- Finds the addresses of a host. Results as in the stub.
 function M.addresses(name, options)
-  options = options or NONE
-  check(name, options, false)
-  local began, kinds = now(), FAMILIES[options.family or "any"]
-  local bare, is_absolute = hostname.split(name)
-  local found = hosts.answer(hosts_file:current(began), bare, options.family or "any")
+  if type(name) ~= "string" then error(("bad argument #1 (string expected, got %s)"):format(type(name)), 2) end
+  local wanted = lookup_options.read(options or NONE, "addresses")
+  local host, began = parse_name(name), now()
+  local kinds = KINDS[wanted.family]
+  local found = hosts.answer(hosts_file:current(began), host, wanted.family)
   if found and found[1] then return return_later(found) end
-  if found then return return_later(nil, ("no such record: %s %s"):format(bare, kinds[1]), "ENODATA") end
-  local problem = hostname.find_problem(bare)
-  if problem then return return_later(nil, problem, "EBADNAME") end
+  if found then return return_later(nil, ("no such record: %s %s"):format(host.name, kinds[1]), "ENODATA") end
+  if host.problem then return return_later(nil, host.problem, "EBADNAME") end
   local conf = resolv_conf:current(began)
-  local how, message, code = plan(options, conf, began)
-  if not how then return return_later(nil, message, code) end
-  local is_searched = not is_absolute and conf.search[1]
-  return look_up(how, bare, is_searched and resolvconf.candidates(conf, bare), kinds)
+  local plan, message, code = lookup_options.plan(wanted, conf)
+  if not plan then return return_later(nil, message, code) end
+  local is_searched = not host.is_absolute and conf.search[1]
+  return look_up(plan, host.name, is_searched and resolvconf.candidates(conf, host.name), kinds, began)
 end
 
 --- Asks for records. Results as in the stub.
 function M.query(name, kind, options)
-  options = options or NONE
-  check(name, options, true)
-  if not TYPES[kind] then
-    error("bad argument #2 (expected A, AAAA, SRV, TXT, PTR, CNAME, MX or NS)", 2)
-  end
-  local began, bare = now(), hostname.split(name)
-  local problem = hostname.find_problem(bare)
-  if problem then return return_later(nil, problem, "EBADNAME") end
-  local how, message, code = plan(options, resolv_conf:current(began), began)
-  if not how then return return_later(nil, message, code) end
-  return look_up(how, bare, nil, { kind })
+  if type(name) ~= "string" then error(("bad argument #1 (string expected, got %s)"):format(type(name)), 2) end
+  if not TYPES[kind] then error("bad argument #2 (expected A, AAAA, SRV, TXT, PTR, CNAME, MX or NS)", 2) end
+  local wanted = lookup_options.read(options or NONE, "query")
+  local host, began = parse_name(name), now()
+  if host.problem then return return_later(nil, host.problem, "EBADNAME") end
+  local plan, message, code = lookup_options.plan(wanted, resolv_conf:current(began))
+  if not plan then return return_later(nil, message, code) end
+  return look_up(plan, host.name, nil, { kind }, began)
+end
+
+local function parse_resolv_conf(text)
+  local conf = resolvconf.parse(text)
+  conf.servers = assert(servers.read(conf.servers))
+  return conf
 end
 
 --- Has the whole process read other files than /etc/hosts and /etc/resolv.conf. For specs.
@@ -200,7 +141,7 @@ function M.files(paths)
     if type(path) ~= "string" then error(('option "%s": expected a path, found a %s'):format(key, type(path)), 2) end
   end
   hosts_file = conffile.new(paths.hosts or "/etc/hosts", hosts.parse)
-  resolv_conf = conffile.new(paths.resolv_conf or "/etc/resolv.conf", resolvconf.parse)
+  resolv_conf = conffile.new(paths.resolv_conf or "/etc/resolv.conf", parse_resolv_conf)
 end
 
 M.files()

@@ -1,19 +1,15 @@
 -- SPDX-License-Identifier: MIT
---- Names that DNS servers can be asked for.
-local byte, find = string.byte, string.find
+--- Names that are looked up: what their text alone says. The last ones are remembered, as the same few come again.
+local literal = require("engine.dns.core").literal
+local byte, find, match = string.byte, string.find, string.match
 
 local M = {}
 
 local DOT = 46
 local MAX_NAME, MAX_LABEL = 253, 63 -- bytes; RFC 1035 section 2.3.4
+local MAX_KNOWN = 256
 
---- Cuts off the trailing dot that says that a name is absolute; the root's stays.
----@return string name
----@return boolean is_absolute
-function M.split(name)
-  if byte(name, -1) ~= DOT then return name, false end
-  return #name > 1 and name:sub(1, -2) or name, true
-end
+local known, count = {}, 0
 
 local function find_bad_label(name)
   for label in (name .. "."):gmatch("([^.]*)%.") do
@@ -23,20 +19,45 @@ local function find_bad_label(name)
   end
 end
 
---- What is wrong with a name; nil if it can be asked for.
----@param name string without a trailing dot
----@return string? problem
-function M.find_problem(name)
+local function find_problem(name)
   if #name > MAX_NAME then return ("bad name: %d bytes, expected at most %d"):format(#name, MAX_NAME) end
   local at = find(name, "[%z\1-\32:\\\127-\255]")
-  if at and byte(name, at) == 0 then return "bad name: it has a zero byte" end
-  if at then
-    return ('bad name: byte 0x%02x after "%s", expected a host name'):format(byte(name, at), name:sub(1, at - 1))
+  if not at then return name ~= "." and find_bad_label(name) or nil end
+  if byte(name, at) == 0 then return "bad name: it has a zero byte" end
+  return ('bad name: byte 0x%02x after "%s", expected a host name'):format(byte(name, at), name:sub(1, at - 1))
+end
+
+local function read(text)
+  local is_absolute = byte(text, -1) == DOT
+  local name = is_absolute and #text > 1 and text:sub(1, -2) or text
+  local address = literal(name)
+  local key = name:lower()
+  return {
+    name = name, key = key, is_absolute = is_absolute, problem = find_problem(name),
+    address = address and address .. (match(name, "%%.*") or ""),
+    is_localhost = key == "localhost" or find(key, ".localhost", -10, true) ~= nil,
+  }
+end
+
+---@class engine.Hostname
+---@field name string as it was given, without the dot that says that it is absolute
+---@field key string in lower case
+---@field is_absolute boolean
+---@field address string? of a literal
+---@field is_localhost boolean localhost and all below it (RFC 6761 section 6.3)
+---@field problem string? why no server can be asked for it
+
+---@param text string
+---@return engine.Hostname host one and the same for the same text
+function M.parse(text)
+  local host = known[text]
+  if host then return host end
+  host = read(text)
+  if count == MAX_KNOWN then
+    known, count = {}, 0
   end
-  if name == "." then return nil end
-  local is_plain = #name <= MAX_LABEL and not find(name, "..", 1, true)
-  if is_plain and (byte(name) or DOT) ~= DOT and byte(name, -1) ~= DOT then return nil end
-  return find_bad_label(name)
+  known[text], count = host, count + 1
+  return host
 end
 
 return M

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- What a name's addresses are without any query: literals, the table of /etc/hosts, localhost.
 local literal = require("engine.dns.core").literal
-local byte, find, gmatch, lower, match = string.byte, string.find, string.gmatch, string.lower, string.match
+local byte, find, gmatch, match = string.byte, string.find, string.gmatch, string.match
 
 local M = {}
 
@@ -24,7 +24,7 @@ end
 ---@return table<string, string|string[]> hosts the address of each name in lower case, or several in the file's order
 function M.parse(text)
   local hosts, word, address = {}, nil, nil
-  for line in gmatch(lower(text), "[^\n]+") do
+  for line in gmatch(text:lower(), "[^\n]+") do
     local first, names = match(line, "^%s*([^%s#]+)%s+([^#]*)")
     if first and first ~= word then
       word, address = first, literal(first)
@@ -35,9 +35,6 @@ function M.parse(text)
   end
   return hosts
 end
-
--- RFC 6761 section 6.3.
-local function is_localhost(name) return name == "localhost" or find(name, ".localhost", -10, true) end
 
 local function add(records, address, wanted)
   local family = find(address, ":", 1, true) and "inet6" or "inet"
@@ -55,16 +52,14 @@ end
 
 --- The addresses that need no query.
 ---@param hosts table<string, string|string[]> of `parse`
----@param name string without a trailing dot
+---@param host engine.Hostname
 ---@param family "any"|"inet"|"inet6"
----@return engine.dns.Address[]? records nil when others must be asked; none for a literal of the other family
-function M.answer(hosts, name, family)
-  local address = literal(name)
-  if address then return list(address .. (match(name, "%%.*") or ""), family) end
-  name = lower(name)
-  local found = hosts[name] and list(hosts[name], family)
+---@return engine.dns.Address[]? records nil when servers must be asked; none for a literal of the other family
+function M.answer(hosts, host, family)
+  if host.address then return list(host.address, family) end
+  local found = hosts[host.key] and list(hosts[host.key], family)
   if found and found[1] then return found end
-  if is_localhost(name) then return list(LOCALHOST, family) end
+  return host.is_localhost and list(LOCALHOST, family) or nil
 end
 
 return M

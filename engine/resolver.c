@@ -250,13 +250,12 @@ static struct pe_channel *find_channel(const char *servers, const struct pe_timi
 int pe_resolver_ask(struct pe_query *query, const char *servers, const char *name, int type,
                     const struct pe_timing *timing) {
     int status;
-    uv_update_time(loop);
     struct pe_channel *channel = find_channel(servers, timing, &status);
     struct pe_query *last = TAILQ_LAST(&finished, finished);
     if (!channel) return status;
     if (channel->asked >= PE_RESOLVER_QUERIES) return UV_EAGAIN;
-    uint64_t now = uv_now(loop), due = now + (uint64_t)channel->wait;
-    query->deadline = now + (uint64_t)timing->left;
+    uint64_t due = uv_now(loop) + (uint64_t)channel->wait;
+    query->deadline = timing->deadline;
     query->channel = channel;
     query->is_asked = true;
     channel->asked++;

@@ -27,9 +27,9 @@ struct pe_query {
 };
 
 struct pe_timing {
-    int timeout; // milliseconds for all servers and tries together
-    int tries;   // for each server
-    int left;    // milliseconds until the query is finished in any case
+    int timeout;       // milliseconds for all servers and tries together
+    int tries;         // for each server
+    uint64_t deadline; // loop milliseconds; the query is finished then in any case
 };
 
 /// Once, before all else. `on_turn` is called when queries have been finished.

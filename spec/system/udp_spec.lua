@@ -80,6 +80,49 @@ describe("engines with via = \"udp\" on one network", function()
     assert.is_false(daemons[4]:has_said("app1@"))
   end)
 
+  -- Records what the group says for a while, then sends each datagram again and again, as it was and with a bit flipped.
+  local REPLAY = [[
+    local task, udp = require("engine.task"), require("engine.udp")
+    local multicast = { group = "230.1.1.1" }
+    local socket = assert(udp.open({ port = 45900, reuse = true, multicast = multicast }))
+    local recorded = {}
+    task.timeout(3, function()
+      for data in socket:messages() do recorded[#recorded + 1] = data end
+    end)
+    print("recorded: " .. #recorded)
+    for round = 1, 40 do
+      for _, data in ipairs(recorded) do
+        local at = 1 + (round * 7) % #data
+        local flipped = string.char(bit.bxor(data:byte(at), 2 ^ (round % 8)))
+        socket:send(data, "230.1.1.1", 45900)
+        socket:send(data:sub(1, at - 1) .. flipped .. data:sub(at + 1), "230.1.1.1", 45900)
+      end
+      task.sleep(0.15)
+    end
+    print("replayed")
+  ]]
+
+  it("are moved neither by recorded datagrams nor by those with a bit flipped, if they share a secret", function()
+    for i = 1, 3 do start(i, 'secret = "0123456789abcdef"') end
+    for i = 1, 3 do daemons[i]:expect(others(i, 3), 3) end
+    daemons[4] = Daemon.start({ "run", folder:write("replay.lua", REPLAY) }, { namespace = network.hosts[4] })
+    assert.is_true(tonumber(daemons[4]:expect("recorded: "):match("%d+$")) >= 6)
+    daemons[3]:signal("KILL")
+    daemons[3]:wait()
+    daemons[3] = nil
+    for i = 1, 2 do daemons[i]:expect(others(i, 2), 6) end -- the replays go on, and prolong no life
+    daemons[4]:expect("replayed")
+    for i = 1, 2 do
+      for _, line in ipairs(daemons[i].log) do
+        local names = line:match("nodes: (.*);$") or ""
+        for name in names:gmatch("%S+") do assert.is_truthy(name:find("^app[123]@10%.77%.0%.[123]$"), name) end
+      end
+      assert.are.equal(others(i, 2), daemons[i].log[#daemons[i].log]:match("nodes: .*$") or others(i, 2))
+    end
+    daemons[4]:wait()
+    daemons[4] = nil
+  end)
+
   it("drop one at once that stops with a secret", function()
     for i = 1, 2 do start(i, 'secret = "0123456789abcdef", announce = 20, expire = 60') end
     daemons[1]:expect(others(1, 2))
