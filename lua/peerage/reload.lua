@@ -88,7 +88,7 @@ function M:now() self.wake:push("now") end
 
 function M:run()
   self:refresh()
-  self:check() -- what changed before the watches stood
+  if self.is_watching then self:check() end -- what changed before the watches stood
   while true do
     if self.wake:pop() == "event" then task.sleep(DELAY) end
     if self.wake:count() > 0 then self.wake:pop() end
