@@ -2,13 +2,13 @@
 --- Looks names up. What decides on names, files and failures is Lua; `engine.dns.core` asks servers one question.
 --- Every look-up waits, if only for the others' turn: a task that looks up in a loop holds nobody up.
 local core = require("engine.dns.core")
-local conffile = require("engine.conffile")
-local hostname = require("engine.hostname")
-local hosts = require("engine.hosts")
+local conffile = require("engine.dns.conffile")
+local hostname = require("engine.dns.hostname")
+local hosts = require("engine.dns.hosts")
 local limit = require("engine.scope.core").timeout
-local lookup_options = require("engine.lookup_options")
-local resolvconf = require("engine.resolvconf")
-local servers = require("engine.servers")
+local option_tables = require("engine.dns.options")
+local resolvconf = require("engine.dns.resolvconf")
+local servers = require("engine.dns.servers")
 local task = require("engine.task")
 local timer = require("engine.timer")
 local now, query, parse_name = timer.now, core.query, hostname.parse
@@ -101,7 +101,7 @@ end
 --- Finds the addresses of a host. Results as in the stub.
 function M.addresses(name, options)
   if type(name) ~= "string" then error(("bad argument #1 (string expected, got %s)"):format(type(name)), 2) end
-  local wanted = lookup_options.read(options or NONE, "addresses")
+  local wanted = option_tables.read(options or NONE, "addresses")
   local host, began = parse_name(name), now()
   local kinds = KINDS[wanted.family]
   local found = hosts.answer(hosts_file:current(began), host, wanted.family)
@@ -109,7 +109,7 @@ function M.addresses(name, options)
   if found then return return_later(nil, ("no such record: %s %s"):format(host.name, kinds[1]), "ENODATA") end
   if host.problem then return return_later(nil, host.problem, "EBADNAME") end
   local conf = resolv_conf:current(began)
-  local plan, message, code = lookup_options.plan(wanted, conf)
+  local plan, message, code = option_tables.plan(wanted, conf)
   if not plan then return return_later(nil, message, code) end
   local is_searched = not host.is_absolute and conf.search[1]
   return look_up(plan, host.name, is_searched and resolvconf.candidates(conf, host.name), kinds, began)
@@ -119,10 +119,10 @@ end
 function M.query(name, kind, options)
   if type(name) ~= "string" then error(("bad argument #1 (string expected, got %s)"):format(type(name)), 2) end
   if not TYPES[kind] then error("bad argument #2 (expected A, AAAA, SRV, TXT, PTR, CNAME, MX or NS)", 2) end
-  local wanted = lookup_options.read(options or NONE, "query")
+  local wanted = option_tables.read(options or NONE, "query")
   local host, began = parse_name(name), now()
   if host.problem then return return_later(nil, host.problem, "EBADNAME") end
-  local plan, message, code = lookup_options.plan(wanted, resolv_conf:current(began))
+  local plan, message, code = option_tables.plan(wanted, resolv_conf:current(began))
   if not plan then return return_later(nil, message, code) end
   return look_up(plan, host.name, nil, { kind }, began)
 end

@@ -37,7 +37,7 @@ local M = {}
 local KEYS = {
   name = { type = "string", check = node.parse, doc = "this node" },
   clusters = { type = "table" },
-  erlang = { type = "table" },
+  erlang = { type = "table", check = function() return nil, "this version has no connector erlang yet" end },
   provider_path = { type = "list", of = { type = "string", min = 1 }, default = {} },
   reload = { type = "boolean", default = true },
   log_level = { type = "string", values = { "debug", "info", "warn", "error" }, default = "info" },

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Nodes that are known beforehand. The tcp connector holds a connection to each: try `nc -lk 127.0.0.1 4000`.
+-- Nodes that are known beforehand. The tcp connector holds a connection to each: any server will do, such as `python3 -m http.server 4000`.
 return {
   via = "list",
   node_list = {

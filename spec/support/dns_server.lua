@@ -103,6 +103,7 @@ function M:serve_tcp()
   while true do
     local stream = self.tcp:accept()
     if not stream then return end
+    self.streams[#self.streams + 1] = stream
     self.tasks[#self.tasks + 1] = task.spawn(function()
       local size = stream:read(2)
       while size do
@@ -133,7 +134,7 @@ end
 ---@param host string? an address; 127.0.0.1 unless given
 function M.start(names, host)
   host = host or HOST
-  local self = setmetatable({ names = names, questions = {}, tasks = {} }, M)
+  local self = setmetatable({ names = names, questions = {}, tasks = {}, streams = {} }, M)
   self.udp, self.tcp, self.port = open(host)
   self.address = (host:find(":", 1, true) and "[%s]:%d" or "%s:%d"):format(host, self.port)
   self.tasks[1] = task.spawn(self.serve_udp, self)
@@ -155,6 +156,7 @@ function M:stop()
   self.udp:close()
   self.tcp:close()
   for _, each in ipairs(self.tasks) do each:cancel() end
+  for _, each in ipairs(self.streams) do each:close() end
 end
 
 return M

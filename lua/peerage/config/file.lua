@@ -45,6 +45,7 @@ end
 ---@param path string
 ---@return string
 function M.join(folder, path)
+  path = string.gsub(path, "^%./+", "")
   if string.sub(path, 1, 1) == "/" or folder == "." then return path end
   return (folder == "/" and "" or folder) .. "/" .. path
 end

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- The options of look-ups: checked, and put together with what resolv.conf says. A table that was read is remembered
 --- until it changes.
-local servers = require("engine.servers")
+local servers = require("engine.dns.servers")
 
 local M = {}
 
@@ -89,15 +89,15 @@ function M.read(options, call)
   return wanted
 end
 
----@class engine.Plan
----@field servers engine.Servers
+---@class engine.dns.Plan
+---@field servers engine.dns.Servers
 ---@field timeout number seconds in all
 ---@field tries integer for each server
 
 --- Who is asked, and for how long: what the caller wants, else what resolv.conf says of its own servers.
 ---@param wanted table of `read`
----@param conf engine.ResolvConf with its servers read
----@return engine.Plan? plan
+---@param conf engine.dns.ResolvConf with its servers read
+---@return engine.dns.Plan? plan
 ---@return string? message
 ---@return string? code "EINVAL"
 function M.plan(wanted, conf)

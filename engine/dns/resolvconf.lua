@@ -27,7 +27,7 @@ local function read_options(options, words)
   end
 end
 
----@class engine.ResolvConf
+---@class engine.dns.ResolvConf
 ---@field servers string[] addresses; 127.0.0.1 when there are none
 ---@field search string[] domains without trailing dots
 ---@field ndots integer names with fewer dots try the search domains first
@@ -35,7 +35,7 @@ end
 ---@field timeout number? seconds in all: `timeout` x `attempts` x servers, as libc would wait; nil unless it says so
 
 --- Reads the text. Lines and options that mean nothing here are passed over.
----@return engine.ResolvConf
+---@return engine.dns.ResolvConf
 function M.parse(text)
   local servers, search, options = {}, {}, { ndots = 1, attempts = 2, timeout = 0 }
   for line in text:gmatch("[^\n]+") do
@@ -54,7 +54,7 @@ function M.parse(text)
 end
 
 --- What is to be asked for `name`, in libc's order. Too long ones are passed over.
----@param conf engine.ResolvConf
+---@param conf engine.dns.ResolvConf
 ---@return string[] names at least one
 function M.candidates(conf, name)
   local names = {}

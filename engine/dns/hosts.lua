@@ -6,6 +6,7 @@ local byte, find, gmatch, match = string.byte, string.find, string.gmatch, strin
 local M = {}
 
 local DOT = 46
+local SLICE = 2000 -- lines between two pauses: some milliseconds
 local LOCALHOST = { "127.0.0.1", "::1" }
 
 local function add_name(hosts, name, address)
@@ -22,8 +23,9 @@ end
 
 --- Reads the text of a hosts file. Lines that mean nothing are passed over, and so are zones.
 ---@return table<string, string|string[]> hosts the address of each name in lower case, or several in the file's order
-function M.parse(text)
-  local hosts, word, address = {}, nil, nil
+---@param pause fun()? called now and then
+function M.parse(text, pause)
+  local hosts, count, word, address = {}, 0, nil, nil
   for line in gmatch(text:lower(), "[^\n]+") do
     local first, names = match(line, "^%s*([^%s#]+)%s+([^#]*)")
     if first and first ~= word then
@@ -32,6 +34,8 @@ function M.parse(text)
     if first and address then
       for name in gmatch(names, "%S+") do add_name(hosts, name, address) end
     end
+    count = count + 1
+    if pause and count % SLICE == 0 then pause() end
   end
   return hosts
 end
@@ -52,7 +56,7 @@ end
 
 --- The addresses that need no query.
 ---@param hosts table<string, string|string[]> of `parse`
----@param host engine.Hostname
+---@param host engine.dns.Hostname
 ---@param family "any"|"inet"|"inet6"
 ---@return engine.dns.Address[]? records nil when servers must be asked; none for a literal of the other family
 function M.answer(hosts, host, family)

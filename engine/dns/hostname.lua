@@ -39,7 +39,7 @@ local function read(text)
   }
 end
 
----@class engine.Hostname
+---@class engine.dns.Hostname
 ---@field name string as it was given, without the dot that says that it is absolute
 ---@field key string in lower case
 ---@field is_absolute boolean
@@ -48,11 +48,12 @@ end
 ---@field problem string? why no server can be asked for it
 
 ---@param text string
----@return engine.Hostname host one and the same for the same text
+---@return engine.dns.Hostname host one and the same for the same text
 function M.parse(text)
   local host = known[text]
   if host then return host end
   host = read(text)
+  if #text > MAX_NAME then return host end
   if count == MAX_KNOWN then
     known, count = {}, 0
   end

@@ -20,14 +20,14 @@ local function read_server(text)
   end
 end
 
----@class engine.Servers
+---@class engine.dns.Servers
 ---@field all string[] "127.0.0.1:53", "[::1]:5353"
 ---@field label string for messages: as they were given
 ---@field text string for the core: in the order in which they are asked, between commas
 
 --- Reads a list of addresses, "address:port" or "[ipv6]:port"; the port is 53 without one.
 ---@param list string[]
----@return engine.Servers? servers one and the same for the same list
+---@return engine.dns.Servers? servers one and the same for the same list
 ---@return string? message
 ---@return string? code "EINVAL"
 function M.read(list)
@@ -48,7 +48,7 @@ function M.read(list)
 end
 
 --- Has the server that answered be asked first, after so many waits in vain.
----@param servers engine.Servers
+---@param servers engine.dns.Servers
 ---@param asked string their text when they were asked
 ---@param silences integer
 function M.prefer(servers, asked, silences)
