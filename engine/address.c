@@ -2,18 +2,16 @@
 // Address literals. inet_pton knows no zones; those are cut off and looked up here.
 #include "address.h"
 #include <arpa/inet.h>
-#include <stdio.h>
+#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
 
 // A zone is an interface's name, or its index.
 static unsigned find_zone(const char *zone) {
-    unsigned index = if_nametoindex(zone);
     char *rest, name[IF_NAMESIZE];
-    if (index) return index;
-    index = (unsigned)strtoul(zone, &rest, 10);
-    return *rest == '\0' && if_indextoname(index, name) ? index : 0;
+    unsigned by_name = if_nametoindex(zone), index = (unsigned)strtoul(zone, &rest, 10);
+    return by_name || *rest != '\0' || !if_indextoname(index, name) ? by_name : index;
 }
 
 int pe_address_parse(const char *host, int port, struct sockaddr_storage *address) {
@@ -38,27 +36,9 @@ socklen_t pe_address_size(const struct sockaddr *address) {
     return address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 }
 
-bool pe_address_is_same_host(const struct sockaddr *a, const struct sockaddr *b) {
-    const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *)a, *b6 = (const struct sockaddr_in6 *)b;
-    const struct sockaddr_in *a4 = (const struct sockaddr_in *)a, *b4 = (const struct sockaddr_in *)b;
-    if (a->sa_family != b->sa_family) return false;
-    if (a->sa_family == AF_INET6) return IN6_ARE_ADDR_EQUAL(&a6->sin6_addr, &b6->sin6_addr);
-    return a4->sin_addr.s_addr == b4->sin_addr.s_addr;
-}
-
 void pe_address_print(const struct sockaddr *address, char text[PE_ADDRESS_TEXT]) {
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
-    char name[IF_NAMESIZE];
-    if (address->sa_family == AF_INET) {
-        inet_ntop(AF_INET, &v4->sin_addr, text, PE_ADDRESS_TEXT);
-        return;
-    }
-    inet_ntop(AF_INET6, &v6->sin6_addr, text, PE_ADDRESS_TEXT);
-    size_t length = strlen(text);
-    if (!v6->sin6_scope_id) return;
-    if (!if_indextoname(v6->sin6_scope_id, name)) snprintf(name, sizeof name, "%u", v6->sin6_scope_id);
-    snprintf(text + length, PE_ADDRESS_TEXT - length, "%%%s", name);
+    text[0] = '\0';
+    getnameinfo(address, pe_address_size(address), text, PE_ADDRESS_TEXT, NULL, 0, NI_NUMERICHOST);
 }
 
 int pe_address_push(lua_State *L, const struct sockaddr *address) {

@@ -15,9 +15,6 @@ int pe_address_parse(const char *host, int port, struct sockaddr_storage *addres
 /// The size of an IPv4 or IPv6 socket address, as bind and sendto want it.
 socklen_t pe_address_size(const struct sockaddr *address);
 
-/// Whether two are the same host; ports and zones aside.
-bool pe_address_is_same_host(const struct sockaddr *a, const struct sockaddr *b);
-
 /// Writes the host of an IPv4 or IPv6 address.
 void pe_address_print(const struct sockaddr *address, char text[PE_ADDRESS_TEXT]);
 

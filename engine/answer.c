@@ -112,8 +112,6 @@ static void set_string(lua_State *L, const char *key, const char *value) {
     lua_setfield(L, -2, key);
 }
 
-// These add to the record on top of the stack, and say whether it is well-formed.
-
 // inet_ntop writes these by sprintf, which would be a tenth of a look-up's cost.
 static void write_inet(const uint8_t *bytes, char *out) {
     for (int i = 0; i < 4; i++) {
@@ -124,6 +122,7 @@ static void write_inet(const uint8_t *bytes, char *out) {
     }
 }
 
+// These add to the record on top of the stack, and say whether it is well-formed.
 static bool add_address(lua_State *L, const struct reader *r, const struct rr *rr) {
     bool is_inet = rr->type == ns_t_a;
     char text[INET6_ADDRSTRLEN];
@@ -198,8 +197,7 @@ int pe_answer_push(lua_State *L, const uint8_t *packet, size_t length, const cha
         if (!read_name(&r, asked) || (r.at += 4) > length) return ARES_EBADRESP;
     }
     count = read_16(packet + 6);
-    do { // what was collected counts only in a pass without a CNAME: records may stand before the one that leads to
-         // them
+    do { // only a pass without a CNAME counts: records may stand before the CNAME that leads to them
         hops = q.hops;
         lua_settop(L, top);
         lua_createtable(L, count < MAX_ROOM ? count : MAX_ROOM, 0);

@@ -95,6 +95,7 @@ local function look_up(plan, name, names, kinds, began)
     end
     if RANKS[code] >= LATE then break end
   end
+  if worst_code == "EAGAIN" then timer.sleep(0) end
   return nil, explain(label, name, table.concat(kinds, "/"), worst, worst_code, wait, deadline), worst_code
 end
 

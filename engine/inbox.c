@@ -1,33 +1,28 @@
 // SPDX-License-Identifier: MIT
 // Reading by recvmmsg: one system call and no copy but the Lua string for up to 64 datagrams.
 #include "inbox.h"
+#include "address.h"
 #include "vm.h"
-#include <errno.h>
-#include <string.h>
-#include <sys/socket.h>
+#include <arpa/inet.h>
+#include <stddef.h>
 
-enum { BATCH = 64 };
+enum { BATCH = 64, BYTES = BATCH * 2048 };
 
 static const char sender_name[] = "udp sender";
 
-// An index is advanced before what can raise, so that a datagram that finds no memory is not met again.
+// `next` is advanced before what can raise, so that a datagram that finds no memory is not met again.
 static struct {
-    const struct pe_inbox *owner; // NULL: used up
+    const struct pe_inbox *owner;
     int next, count;
-    char data[BATCH * PE_INBOX_SIZE];
+    char data[BYTES];
     struct mmsghdr messages[BATCH];
     struct iovec slices[BATCH];
-    struct sockaddr_in6 from[BATCH];
-    struct {
-        _Alignas(struct cmsghdr) char space[CMSG_SPACE(sizeof(struct in6_pktinfo))];
-    } control[BATCH];
-    struct pe_inbox_origin origin; // of the one at `next`
+    struct pe_inbox_origin origins[BATCH];
 } batch;
 
-void pe_inbox_open(lua_State *L, struct pe_inbox *inbox, int size) {
-    inbox->size = size;
-    lua_newuserdata(L, sizeof(struct pe_inbox_origin));
-    memset(lua_touserdata(L, -1), 0, sizeof(struct pe_inbox_origin));
+void pe_inbox_open(lua_State *L, struct pe_inbox *inbox) {
+    inbox->store = LUA_NOREF; // should what follows raise
+    *(struct pe_inbox_origin *)lua_newuserdata(L, sizeof(struct pe_inbox_origin)) = (struct pe_inbox_origin){0};
     luaL_getmetatable(L, sender_name);
     lua_setmetatable(L, -2);
     lua_createtable(L, PE_INBOX_RING, 0);
@@ -35,25 +30,23 @@ void pe_inbox_open(lua_State *L, struct pe_inbox *inbox, int size) {
     inbox->store = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-int pe_inbox_listen(struct pe_inbox *inbox, int fd, int family) {
-    int on = 1, is_v6 = family == AF_INET6;
-    inbox->fd = fd;
-    return setsockopt(fd, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP, is_v6 ? IPV6_RECVPKTINFO : IP_PKTINFO, &on, sizeof on)
-               ? -errno
-               : 0;
+void pe_inbox_free(struct pe_inbox *inbox) {
+    pe_vm_unref(inbox->store);
+    if (batch.owner == inbox) batch.owner = NULL;
 }
 
 bool pe_inbox_read(struct pe_inbox *inbox) {
-    int slots = (int)sizeof batch.data / inbox->size;
-    if (slots > BATCH) slots = BATCH;
+    int slots = BYTES / inbox->size < BATCH ? BYTES / inbox->size : BATCH;
     for (int i = 0; i < slots; i++) {
+        struct pe_inbox_origin *origin = &batch.origins[i];
         batch.slices[i] = (struct iovec){batch.data + i * inbox->size, (size_t)inbox->size};
-        batch.messages[i].msg_hdr = (struct msghdr){.msg_name = &batch.from[i],
-                                                    .msg_namelen = sizeof batch.from[i],
-                                                    .msg_iov = &batch.slices[i],
-                                                    .msg_iovlen = 1,
-                                                    .msg_control = &batch.control[i],
-                                                    .msg_controllen = sizeof batch.control[i]};
+        batch.messages[i].msg_hdr =
+            (struct msghdr){.msg_name = &origin->from,
+                            .msg_namelen = sizeof origin->from,
+                            .msg_iov = &batch.slices[i],
+                            .msg_iovlen = 1,
+                            .msg_control = &origin->header,
+                            .msg_controllen = sizeof *origin - offsetof(struct pe_inbox_origin, header)};
     }
     int count = recvmmsg(inbox->fd, batch.messages, (unsigned)slots, MSG_DONTWAIT, NULL);
     batch.owner = inbox;
@@ -62,31 +55,21 @@ bool pe_inbox_read(struct pe_inbox *inbox) {
     return count == slots;
 }
 
-static void read_destination(struct msghdr *message, struct pe_inbox_origin *origin) {
-    struct sockaddr_in *v4 = (struct sockaddr_in *)&origin->destination;
-    struct in_pktinfo info;
-    struct in6_pktinfo info6;
-    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
-        if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_PKTINFO) {
-            memcpy(&info, CMSG_DATA(header), sizeof info);
-            *v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = info.ipi_addr};
-            origin->interface = (unsigned)info.ipi_ifindex;
-        } else if (header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_PKTINFO) {
-            memcpy(&info6, CMSG_DATA(header), sizeof info6);
-            origin->destination = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_addr = info6.ipi6_addr};
-            origin->interface = info6.ipi6_ifindex;
-        }
-    }
+static bool is_v6(const struct pe_inbox_origin *origin) {
+    return origin->from.sin6_family == AF_INET6;
+}
+
+static bool is_to_group(const struct pe_inbox_origin *origin) {
+    return is_v6(origin) ? IN6_IS_ADDR_MULTICAST(&origin->to.v6.ipi6_addr)
+                         : IN_MULTICAST(ntohl(origin->to.v4.ipi_addr.s_addr));
 }
 
 bool pe_inbox_has_batch(struct pe_inbox *inbox) {
     if (batch.owner != inbox) return false;
     for (; batch.next < batch.count; batch.next++) {
-        struct msghdr *message = &batch.messages[batch.next].msg_hdr;
-        read_destination(message, &batch.origin);
-        if (inbox->only && !pe_address_is_same_host((struct sockaddr *)&batch.origin.destination, inbox->only)) {
+        if (inbox->is_group_only && !is_to_group(&batch.origins[batch.next])) {
             inbox->stray++;
-        } else if (message->msg_flags & MSG_TRUNC) {
+        } else if (batch.messages[batch.next].msg_hdr.msg_flags & MSG_TRUNC) {
             inbox->lost++;
         } else {
             return true;
@@ -98,26 +81,15 @@ bool pe_inbox_has_batch(struct pe_inbox *inbox) {
 // Takes the next of the batch: its origin goes to `origin`, its bytes onto the stack.
 static void take(lua_State *L, struct pe_inbox_origin *origin) {
     int i = batch.next++;
-    *origin = batch.origin;
-    origin->from = batch.from[i];
+    *origin = batch.origins[i];
     lua_pushlstring(L, batch.slices[i].iov_base, batch.messages[i].msg_len);
 }
 
-static void shift(struct pe_inbox *inbox) {
-    inbox->first = (inbox->first + 1) % PE_INBOX_RING;
-    inbox->count--;
-}
-
-// The sender is on top of the stack.
-static void push_stored(lua_State *L, struct pe_inbox *inbox, struct pe_inbox_origin *origin) {
+static int shift(struct pe_inbox *inbox) {
     int slot = inbox->first;
-    *origin = inbox->origins[slot];
-    lua_getfenv(L, -1);
-    lua_rawgeti(L, -1, slot + 1);
-    lua_pushboolean(L, 0);
-    lua_rawseti(L, -3, slot + 1);
-    lua_remove(L, -2);
-    shift(inbox);
+    inbox->first = (slot + 1) % PE_INBOX_RING;
+    inbox->count--;
+    return slot;
 }
 
 int pe_inbox_push(lua_State *L, struct pe_inbox *inbox) {
@@ -126,7 +98,13 @@ int pe_inbox_push(lua_State *L, struct pe_inbox *inbox) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, inbox->store);
     struct pe_inbox_origin *origin = lua_touserdata(L, -1);
     if (is_stored) {
-        push_stored(L, inbox, origin);
+        int slot = shift(inbox);
+        *origin = inbox->origins[slot];
+        lua_getfenv(L, -1);
+        lua_rawgeti(L, -1, slot);
+        lua_pushboolean(L, 0); // the ring keeps the string no longer
+        lua_rawseti(L, -3, slot);
+        lua_remove(L, -2);
     } else {
         take(L, origin);
     }
@@ -143,15 +121,9 @@ void pe_inbox_store(lua_State *L, struct pe_inbox *inbox) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, inbox->store);
     lua_getfenv(L, -1);
     take(L, &inbox->origins[slot]);
-    lua_rawseti(L, -2, slot + 1);
+    lua_rawseti(L, -2, slot);
     lua_pop(L, 2);
     inbox->count++;
-}
-
-void pe_inbox_close(struct pe_inbox *inbox) {
-    pe_vm_unref(inbox->store);
-    inbox->count = 0;
-    if (batch.owner == inbox) batch.owner = NULL;
 }
 
 static const struct pe_inbox_origin *check(lua_State *L) {
@@ -163,13 +135,16 @@ static int l_address(lua_State *L) {
 }
 
 static int l_destination(lua_State *L) {
-    pe_address_push(L, (const struct sockaddr *)&check(L)->destination);
-    lua_pop(L, 1); // the port is the socket's own
+    const struct pe_inbox_origin *origin = check(L);
+    char text[INET6_ADDRSTRLEN];
+    const void *bytes = is_v6(origin) ? (const void *)&origin->to.v6.ipi6_addr : &origin->to.v4.ipi_addr;
+    lua_pushstring(L, inet_ntop(origin->from.sin6_family, bytes, text, sizeof text));
     return 1;
 }
 
 static int l_interface(lua_State *L) {
-    lua_pushinteger(L, check(L)->interface);
+    const struct pe_inbox_origin *origin = check(L);
+    lua_pushinteger(L, is_v6(origin) ? (int)origin->to.v6.ipi6_ifindex : origin->to.v4.ipi_ifindex);
     return 1;
 }
 
@@ -177,11 +152,6 @@ static const luaL_Reg methods[] = {
     {"address", l_address}, {"destination", l_destination}, {"interface", l_interface}, {NULL, NULL}};
 
 void pe_inbox_register(lua_State *L) {
-    luaL_newmetatable(L, sender_name);
-    lua_pushstring(L, sender_name);
-    lua_setfield(L, -2, "__metatable");
-    lua_newtable(L);
-    luaL_register(L, NULL, methods);
-    lua_setfield(L, -2, "__index");
+    pe_vm_class(L, sender_name, NULL, methods);
     lua_pop(L, 1);
 }

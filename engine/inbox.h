@@ -2,39 +2,45 @@
 /// Inboxes: datagrams read in batches, and the ring of those that came while the receiver was busy.
 ///   batch    what one recvmmsg has read: shared by all sockets, so it is used up before the callback returns
 ///   ring     strings that wait in order, the oldest dropped when it is full
-///   origin   where a datagram came from and went to
+///   origin   where a datagram came from and went to, as the kernel writes it
 ///   sender   the one Lua object of an inbox that shows the origin of the datagram taken last
 /// Invariant: what is in the ring came before what is in the batch.
 #pragma once
 
-#include "address.h"
 #include <lua.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <sys/socket.h>
 
-enum { PE_INBOX_RING = 1024, PE_INBOX_SIZE = 2048, PE_INBOX_SIZE_MAX = 65535 };
+enum { PE_INBOX_RING = 1024 };
 
 struct pe_inbox_origin {
-    struct sockaddr_in6 from, destination; // of either family: a sockaddr_in fits
-    unsigned interface;
+    struct sockaddr_in6 from; // of either family: a sockaddr_in fits
+    struct cmsghdr header;    // of the one control message that is asked for
+    union {
+        struct in_pktinfo v4;
+        struct in6_pktinfo v6;
+    } to;
 };
 
 struct pe_inbox {
-    int fd;    // borrowed
-    int size;  // the largest datagram that is taken
-    int store; // registry reference to the sender, whose environment is the ring; released by pe_inbox_close
-    const struct sockaddr *only; // the address that counts as a destination; NULL: any
-    unsigned long lost;          // oversize, or pushed out of the ring
-    unsigned long stray;         // not sent to `only`
+    int fd;              // borrowed
+    int size;            // the largest datagram that is taken
+    bool is_group_only;  // what was not sent to a group is dropped
+    int store;           // registry reference to the sender, whose environment is the ring; released by pe_inbox_free
+    unsigned long lost;  // oversize, or pushed out of the ring
+    unsigned long stray; // not sent to a group
     int first, count;
     struct pe_inbox_origin origins[PE_INBOX_RING];
 };
 
 /// Takes all Lua memory that the inbox needs. Raises without memory.
-void pe_inbox_open(lua_State *L, struct pe_inbox *inbox, int size);
+void pe_inbox_open(lua_State *L, struct pe_inbox *inbox);
 
-/// Has the kernel tell destinations. Returns 0 or a libuv code.
-int pe_inbox_listen(struct pe_inbox *inbox, int fd, int family);
+/// Releases it, and forgets what is in the batch.
+void pe_inbox_free(struct pe_inbox *inbox);
 
-/// Reads a batch. Returns true if there may be more to read.
+/// Reads a batch; the one before it must be used up. Returns true if there may be more to read.
 bool pe_inbox_read(struct pe_inbox *inbox);
 
 /// Whether the batch holds a datagram for this inbox; steps over those that do not count.
@@ -45,9 +51,6 @@ int pe_inbox_push(lua_State *L, struct pe_inbox *inbox);
 
 /// Moves the next datagram of the batch into the ring.
 void pe_inbox_store(lua_State *L, struct pe_inbox *inbox);
-
-/// Forgets what is in ring and batch.
-void pe_inbox_close(struct pe_inbox *inbox);
 
 /// Makes the metatable of senders. Called once, by luaopen.
 void pe_inbox_register(lua_State *L);

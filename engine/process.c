@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The C half of engine.process. Invariant: each child is reaped, and what is left of its group killed when it has ended
-// or when its process is closed, whichever comes first.
+// The C half of engine.process, and of its signals. Invariant: each child is reaped, and what is left of its group
+// killed when it has ended or when its process is closed, whichever comes first.
 #include "modules.h"
-#include "signal.h"
 #include "stream.h"
 #include <errno.h>
 #include <math.h>
@@ -13,20 +12,11 @@
 
 enum { GRACE = 2000 }; // milliseconds between TERM and KILL
 
-struct process;
-
-// What libuv has of it: lives until the child is reaped.
-struct child {
-    uv_process_t uv;
-    struct process *process; // NULL once that is closed
-};
-
 struct process {
     struct pe_handle handle;
     uv_timer_t limit;
-    struct child *child; // NULL once it has ended
+    uv_process_t *child; // lives until it is reaped, its `data` is NULL once this is closed; NULL once it has ended
     struct pe_wait waiter;
-    double seconds; // the time limit
     int64_t code;
     int pid, signal;
     bool is_late, is_over;
@@ -36,7 +26,7 @@ static void on_close(struct pe_handle *handle) {
     struct process *process = (struct process *)handle;
     pe_task_wake_closed(&process->waiter);
     if (!process->child) return;
-    process->child->process = NULL;
+    process->child->data = NULL;
     process->child = NULL;
     kill(-process->pid, SIGKILL);
 }
@@ -45,18 +35,10 @@ static const struct pe_handle_class process_class = {"process", on_close, NULL, 
 
 static int push_end(lua_State *L, void *operation) {
     struct process *process = operation;
-    if (process->is_late) {
-        char message[64];
-        snprintf(message, sizeof message, "timed out after %.3g s", process->seconds);
-        return pe_vm_refuse(L, message, "ETIMEDOUT");
-    }
-    lua_createtable(L, 0, 2);
-    pe_signal_push(L, process->signal);
-    lua_setfield(L, -2, "signal");
-    if (process->signal) return 1;
     lua_pushnumber(L, (double)process->code);
-    lua_setfield(L, -2, "code");
-    return 1;
+    lua_pushinteger(L, process->signal);
+    lua_pushboolean(L, process->is_late);
+    return 3;
 }
 
 static void free_child(uv_handle_t *uv) {
@@ -65,7 +47,7 @@ static void free_child(uv_handle_t *uv) {
 
 // As long as somebody of the group is left, its number is not given to another; if nobody is, nothing is killed.
 static void on_child_exit(uv_process_t *uv, int64_t code, int signal) {
-    struct process *process = ((struct child *)uv)->process;
+    struct process *process = uv->data;
     kill(-uv->pid, SIGKILL);
     uv_close((uv_handle_t *)uv, free_child);
     if (!process) return;
@@ -91,99 +73,95 @@ static char **read_list(lua_State *L, int index) {
     char **list = lua_newuserdata(L, (size_t)(count + 1) * sizeof *list);
     for (int i = 0; i < count; i++, lua_pop(L, 1)) {
         lua_rawgeti(L, index, i + 1);
-        if (lua_type(L, -1) != LUA_TSTRING) luaL_error(L, "expected strings, found a %s", luaL_typename(L, -1));
-        list[i] = (char *)lua_tostring(L, -1);
-        if (strlen(list[i]) != lua_objlen(L, -1))
-            luaL_error(L, "\"%s\" goes on with a zero byte: a program can be given none", list[i]);
+        list[i] = (char *)luaL_checkstring(L, -1);
     }
     list[count] = NULL;
     return list;
 }
 
 struct pipes {
-    uv_stdio_container_t stdio[3];
     struct pe_stream *ours[3]; // NULL: no pipe
-    int theirs[3];
+    uv_stdio_container_t theirs[3];
 };
 
 // A pipe and not libuv's socket pair: a child may open /dev/stdout.
 static int open_pipe(struct pipes *pipes, int which) {
     int ends[2], mine = which == 0, status = uv_pipe(ends, 0, 0);
     if (status) return status;
-    pipes->theirs[which] = ends[!mine];
-    pipes->stdio[which] = (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = ends[!mine]};
+    pipes->theirs[which] = (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = ends[!mine]};
     status = uv_pipe_open(&pipes->ours[which]->uv.pipe, ends[mine]);
     if (status) close(ends[mine]);
     return status;
 }
 
-static void close_pipes(struct pipes *pipes, bool is_failed) {
-    for (int i = 0; i < 3; i++) {
-        if (pipes->theirs[i] >= 0) close(pipes->theirs[i]);
-        if (is_failed && pipes->ours[i]) pe_handle_close(&pipes->ours[i]->handle);
-    }
-}
-
-// Pushes three streams or nils: Lua memory first. Then opens the pipes.
+// Pushes a stream or nil for each: Lua memory first. Then opens the pipes.
 static int open_pipes(lua_State *L, struct pipes *pipes, const bool wanted[3]) {
-    static const char *const labels[] = {"standard input of a process", "standard output of a process",
-                                         "standard error of a process"};
     int status = 0;
     for (int i = 0; i < 3; i++) {
-        if (!wanted[i])
+        if (wanted[i] && !status)
+            status = pe_stream_new(L, AF_UNIX, &pipes->ours[i]);
+        else
             lua_pushnil(L);
-        else if (!status)
-            status = pe_stream_new(L, AF_UNIX, labels[i], &pipes->ours[i]);
     }
     for (int i = 0; i < 3 && !status; i++)
         if (wanted[i]) status = open_pipe(pipes, i);
     return status;
 }
 
+static void close_pipes(struct pipes *pipes, bool is_failed) {
+    for (int i = 0; i < 3; i++) {
+        if (!pipes->ours[i]) continue;
+        if (pipes->theirs[i].flags == UV_INHERIT_FD) close(pipes->theirs[i].data.fd);
+        if (is_failed) pe_handle_close(&pipes->ours[i]->handle);
+    }
+}
+
 static int start_child(struct process *process, const uv_process_options_t *options) {
-    struct child *child = calloc(1, sizeof *child);
+    uv_process_t *child = calloc(1, sizeof *child);
     if (!child) return UV_ENOMEM;
-    int status = uv_spawn(pe_vm_loop(), &child->uv, options);
-    if (status) return uv_close((uv_handle_t *)&child->uv, free_child), status;
-    child->process = process;
+    int status = uv_spawn(pe_vm_loop(), child, options);
+    if (status) return uv_close((uv_handle_t *)child, free_child), status;
+    child->data = process;
     process->child = child;
-    process->pid = child->uv.pid;
+    process->pid = child->pid;
     return 0;
 }
 
-static int start(struct process *process, const uv_process_options_t *options, double limit) {
+static int start(struct process *process, const uv_process_options_t *options, double seconds) {
     uv_update_time(pe_vm_loop());
     uv_timer_init(pe_vm_loop(), &process->limit);
     if (!pe_handle_open(&process->handle, (uv_handle_t *)&process->limit)) return UV_ECANCELED;
     int status = start_child(process, options);
     if (status) return pe_handle_close(&process->handle), status;
-    process->seconds = pe_scope_timeout(process->handle.scope, limit);
-    if (isfinite(process->seconds)) uv_timer_start(&process->limit, on_limit, (uint64_t)(process->seconds * 1000), 0);
+    if (isfinite(seconds)) uv_timer_start(&process->limit, on_limit, (uint64_t)(seconds * 1000), 0);
     return 0;
 }
 
-// spawn(arguments, environment, { cwd, timeout, stdin, stderr }) -> process, stdin or nil, stdout, stderr or nil, pid
+// spawn(arguments, environment, cwd or nil, seconds, whether stdin, stderr are pipes)
+//   -> process, stdin or nil, stdout, stderr or nil, pid
 static int l_spawn(lua_State *L) {
-    struct pipes pipes = {.stdio[2] = {.flags = UV_INHERIT_FD, .data.fd = 2}, .theirs = {-1, -1, -1}};
+    struct pipes pipes = {0};
     uv_process_options_t options = {
-        .exit_cb = on_child_exit, .flags = UV_PROCESS_DETACHED, .stdio = pipes.stdio, .stdio_count = 3};
-    bool wanted[] = {pe_vm_option_boolean(L, 3, "stdin", false), true, pe_vm_option_boolean(L, 3, "stderr", false)};
-    double limit = pe_vm_option_number(L, 3, "timeout", INFINITY);
-    options.cwd = pe_vm_option_string(L, 3, "cwd", NULL);
+        .exit_cb = on_child_exit, .flags = UV_PROCESS_DETACHED, .stdio = pipes.theirs, .stdio_count = 3};
+    bool wanted[] = {lua_toboolean(L, 5), true, lua_toboolean(L, 6)};
+    double seconds = luaL_checknumber(L, 4);
+    options.cwd = luaL_optstring(L, 3, NULL);
     options.args = read_list(L, 1);
     options.env = read_list(L, 2);
     options.file = options.args[0];
+    if (!wanted[2]) pipes.theirs[2] = (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = 2};
     struct process *process = pe_handle_new(L, &process_class, sizeof *process);
     int status = open_pipes(L, &pipes, wanted);
-    if (!status) status = start(process, &options, limit);
+    if (!status) status = start(process, &options, seconds);
     close_pipes(&pipes, status != 0);
     lua_pushinteger(L, process->pid);
     if (!status) return 5;
-    if (options.cwd && access(options.cwd, X_OK))
-        return pe_vm_fail(L, status, "cannot run %s in %s", options.file, options.cwd);
-    return pe_vm_fail(L, status, "cannot run %s", options.file);
+    bool is_folder_bad = options.cwd && access(options.cwd, X_OK);
+    lua_pushfstring(L, is_folder_bad ? "cannot run %s in %s" : "cannot run %s", options.file, options.cwd);
+    return pe_vm_fail(L, status, "%s", lua_tostring(L, -1));
 }
 
+// wait() -> exit code, signal or 0, whether the time limit ended it
 static int l_wait(lua_State *L) {
     struct process *process = pe_handle_self(L);
     if (process->waiter.task) luaL_error(L, "another task waits for process %d already", process->pid);
@@ -193,9 +171,10 @@ static int l_wait(lua_State *L) {
     return pe_task_suspend(L, &process->waiter, NULL);
 }
 
+// kill(number)
 static int l_kill(lua_State *L) {
     struct process *process = pe_handle_self(L);
-    int number = lua_isnoneornil(L, 2) ? SIGTERM : pe_signal_check(L, 2);
+    int number = luaL_checkint(L, 2);
     if (!process->child) return pe_vm_refuse(L, "the process has ended", "ESRCH");
     if (kill(-process->pid, number))
         return pe_vm_fail(L, uv_translate_sys_error(errno), "cannot kill process %d", process->pid);
@@ -203,14 +182,61 @@ static int l_kill(lua_State *L) {
     return 1;
 }
 
-// environment() -> a table of the engine's own.
+struct watch {
+    struct pe_handle handle;
+    uv_signal_t uv;
+    int function; // registry reference; released when the watch closes
+};
+
+static void on_watch_close(struct pe_handle *handle) {
+    pe_vm_unref(((struct watch *)handle)->function);
+}
+
+static const struct pe_handle_class watch_class = {.name = "signals", .on_close = on_watch_close, .outlives_lua = true};
+
+static void run(lua_State *L, void *argument) {
+    struct watch *watch = argument;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, watch->function);
+    pe_task_spawn(L, watch->handle.scope, 0);
+}
+
+static void on_signal(uv_signal_t *uv, int number) {
+    (void)number;
+    pe_vm_enter(run, uv->data);
+}
+
+// watch(number, fn) -> watch: runs `fn` as a task at each signal; several that come together may be one.
+static int l_watch(lua_State *L) {
+    int number = luaL_checkint(L, 1);
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    lua_settop(L, 2);
+    struct watch *watch = pe_handle_new(L, &watch_class, sizeof *watch);
+    lua_insert(L, 2);
+    watch->function = luaL_ref(L, LUA_REGISTRYINDEX);
+    uv_signal_init(pe_vm_loop(), &watch->uv);
+    if (!pe_handle_open(&watch->handle, (uv_handle_t *)&watch->uv)) return pe_vm_refuse(L, "closed", "ECANCELED");
+    int status = uv_signal_start(&watch->uv, on_signal, number);
+    if (!status) return 1;
+    pe_handle_close(&watch->handle);
+    return pe_vm_fail(L, status, "cannot watch signal %s", sigabbrev_np(number));
+}
+
+// names() -> { [number] = name }: HUP, not SIGHUP
+static int l_names(lua_State *L) {
+    lua_newtable(L);
+    for (int number = 1; number < NSIG; number++) {
+        lua_pushstring(L, sigabbrev_np(number));
+        lua_rawseti(L, -2, number);
+    }
+    return 1;
+}
+
+// environment() -> a list of the engine's own, "NAME=value"
 static int l_environment(lua_State *L) {
     lua_newtable(L);
-    for (char **entry = environ; *entry; entry++) {
-        size_t length = strcspn(*entry, "=");
-        lua_pushlstring(L, *entry, length);
-        lua_pushstring(L, *entry + length + ((*entry)[length] == '='));
-        lua_rawset(L, -3);
+    for (int i = 0; environ[i]; i++) {
+        lua_pushstring(L, environ[i]);
+        lua_rawseti(L, -2, i + 1);
     }
     return 1;
 }
@@ -219,20 +245,16 @@ static int l_exit_now(lua_State *L) {
     _exit((int)luaL_checkinteger(L, 1));
 }
 
-static int l_is_terminal(lua_State *L) {
-    lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
-    return 1;
-}
-
 static const luaL_Reg methods[] = {{"wait", l_wait}, {"kill", l_kill}, {"close", pe_handle_l_close}, {NULL, NULL}};
-static const luaL_Reg functions[] = {
-    {"spawn", l_spawn},       {"environment", l_environment}, {"on_signal", pe_signal_l_on},
-    {"exit_now", l_exit_now}, {"is_terminal", l_is_terminal}, {NULL, NULL}};
+static const luaL_Reg watch_methods[] = {{"close", pe_handle_l_close}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"spawn", l_spawn},       {"watch", l_watch},
+                                     {"names", l_names},       {"environment", l_environment},
+                                     {"exit_now", l_exit_now}, {NULL, NULL}};
 
 int luaopen_engine_process(lua_State *L) {
     pe_stream_register(L);
-    pe_signal_register(L);
     pe_handle_register(L, &process_class, methods);
+    pe_handle_register(L, &watch_class, watch_methods);
     lua_newtable(L);
     luaL_register(L, NULL, functions);
     return 1;

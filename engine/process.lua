@@ -2,11 +2,13 @@
 --- Programs: the Lua half. What a program prints is never held beyond a limit.
 local core = require("engine.process.core")
 local scopes = require("engine.scope")
+local signals = require("engine.signal")
+local streams = require("engine.stream")
 local task = require("engine.task")
 local guard = require("engine.task.core").guard
 local find, sub = string.find, string.sub
 
-local M = { exit_now = core.exit_now, is_terminal = core.is_terminal, signals = require("engine.signal") }
+local M = { exit_now = core.exit_now, signals = signals.watch }
 
 local MAX_OUTPUT = 8 * 1024 * 1024 -- bytes
 local DRAIN = 1 -- seconds for output to end after the program has, should another process hold it
@@ -35,6 +37,9 @@ local function read_arguments(options, known)
       error(("argument %d: expected a string, found a %s"):format(i - 1, kind), 3)
     end
     arguments[i] = tostring(options[i])
+    if find(arguments[i], "%z") then
+      error(('"%s" goes on with a zero byte: a program can be given none'):format(arguments[i]:match("^%Z*")), 3)
+    end
   end
   if not arguments[1] or arguments[1] == "" then error("expected a command as the first of the list", 3) end
   for key in next, options do
@@ -42,39 +47,45 @@ local function read_arguments(options, known)
   end
   check_type(options, "stdin", "string", known.max_output and "string" or "boolean")
   check_type(options, "env", "table")
+  check_type(options, "cwd", "string")
+  check_type(options, "timeout", "number")
   check_type(options, "max_output", "number")
   return arguments
 end
 
 -- The engine's own, with what `changes` sets, and without what it sets to false.
 local function read_environment(changes)
-  local values, entries = core.environment(), {}
-  for name, value in next, changes or {} do
+  local entries = {}
+  for name, value in next, changes do
     if type(name) ~= "string" or name == "" or find(name, "[=%z]") then
       error("option \"env\": expected names of variables as keys", 0)
     end
-    values[name] = value ~= false and tostring(value) or nil
+    if value ~= false then entries[#entries + 1] = name .. "=" .. tostring(value) end
   end
-  for name, value in next, values do entries[#entries + 1] = name .. "=" .. value end
+  for _, entry in ipairs(core.environment()) do
+    if changes[entry:match("^[^=]*")] == nil then entries[#entries + 1] = entry end
+  end
   return entries
 end
 
+local function stream(handle, name) return handle and streams.new(handle, "standard " .. name .. " of a process") end
+
 local function start(arguments, options, has_stderr)
-  local handle, stdin, stdout, stderr, pid = core.spawn(arguments, read_environment(options.env), {
-    cwd = options.cwd,
-    timeout = options.timeout,
-    stdin = options.stdin and true or false,
-    stderr = has_stderr,
-  })
-  if not handle then return nil, stdin, stdout end
-  local process = { handle = handle, stdin = stdin, stdout = stdout, stderr = stderr, pid = pid, name = arguments[1] }
+  local environment, seconds = read_environment(options.env or {}), scopes.timeout(options.timeout or math.huge)
+  local has_stdin = options.stdin and true or false
+  local handle, input, output, errors, pid = core.spawn(arguments, environment, options.cwd, seconds, has_stdin, has_stderr)
+  if not handle then return nil, input, output end
+  local self = setmetatable({
+    handle = handle, pid = pid, name = arguments[1], seconds = seconds,
+    stdin = stream(input, "input"), stdout = stream(output, "output"), stderr = stream(errors, "error"),
+  }, Process)
   if type(options.stdin) == "string" then
     task.spawn(function()
-      stdin:write(options.stdin)
-      stdin:close()
+      self.stdin:write(options.stdin)
+      self.stdin:close()
     end)
   end
-  return setmetatable(process, Process)
+  return self
 end
 
 --- Starts a program in a process group of its own, which ends with the scope. Its standard error is the engine's.
@@ -86,21 +97,23 @@ function M.start(options) return start(read_arguments(options, START_OPTIONS), o
 
 function Process:fail(message, code)
   self.failure = self.failure or { self.name .. message, code }
-  self.handle:kill("KILL")
+  self:kill("KILL")
 end
 
 --- Waits for the program's end. Results as in the stub.
 function Process:wait()
-  local ended, message, code = self.handle:wait()
+  local code, signal, is_late = self.handle:wait()
   if self.failure then return nil, self.failure[1], self.failure[2] end
-  if code == "ETIMEDOUT" then message = self.name .. " " .. message end
-  return ended, message, code
+  if not code then return nil, signal, is_late end
+  if is_late then return nil, ("%s timed out after %.3g s"):format(self.name, self.seconds), "ETIMEDOUT" end
+  if signal == 0 then return { code = code } end
+  return { signal = signals.names[signal] or tostring(signal) }
 end
 
 --- Sends a signal to the program and all that it started.
 ---@param signal? string "TERM" without one
 ---@return true? ok, string? message, string? code "ESRCH" when it has ended
-function Process:kill(signal) return self.handle:kill(signal) end
+function Process:kill(signal) return self.handle:kill(signals.number(signal or "TERM", 2)) end
 
 --- Kills it, if it runs, and closes its pipes.
 function Process:close()

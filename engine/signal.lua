@@ -1,7 +1,12 @@
 -- SPDX-License-Identifier: MIT
---- Signals as values to wait for: `engine.process.signals`.
+--- Signals by name ("HUP"), and as values to wait for: `engine.process.signals`.
 local core = require("engine.process.core")
 local task = require("engine.task")
+
+local M = { names = core.names() }
+
+local numbers = {}
+for number, name in pairs(M.names) do numbers[name] = number end
 
 ---@class engine.process.Signals
 local Signals = {}
@@ -31,10 +36,19 @@ local function note(self, name)
   self.queue:push(name)
 end
 
-return function(...)
+--- Its number. Raises if there is no such signal.
+---@param name string
+---@param level integer whom the error blames, as with `error`
+---@return integer number
+function M.number(name, level)
+  return numbers[name] or error(('no signal is called "%s": expected a name like "HUP"'):format(tostring(name)), level + 1)
+end
+
+--- Takes signals. As in the stub of engine.process.
+function M.watch(...)
   local self = setmetatable({ queue = task.queue(), waiting = {}, watches = {} }, Signals)
   for i, name in ipairs({ ... }) do
-    local watch, message, code = core.on_signal(name, function() note(self, name) end)
+    local watch, message, code = core.watch(M.number(name, 2), function() note(self, name) end)
     if not watch then
       self:close()
       return nil, message, code
@@ -43,3 +57,5 @@ return function(...)
   end
   return self
 end
+
+return M

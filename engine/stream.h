@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-/// Byte streams: a TCP connection, a Unix socket, a child's pipe. One task reads and one writes at a time.
-/// Invariant: at most 64 kB are held that nobody asked for; the kernel then holds the sender up.
+/// Byte streams: a TCP connection, a Unix socket, a child's pipe. One task reads and one writes at a time. What Lua
+/// users get is engine/stream.lua over this. Invariant: libuv reads only while a task does, so that what nobody reads
+/// stays with the kernel, and its sender waits.
 #pragma once
 
 #include "handle.h"
@@ -14,38 +15,30 @@ struct pe_stream {
         uv_pipe_t pipe;
     } uv;
     struct pe_wait reader, writer;
-    char *held; // came and was not read yet: `length` bytes from `start` on
-    size_t start, length, capacity;
-    size_t wanted;   // bytes that the reader asks for; 0: whatever comes
-    int read_status; // 0, UV_EOF, or the error that ended reading
+    ssize_t read_status; // bytes that came last; UV_EOF or an error is for ever
     union {
         uv_write_t write;
         uv_connect_t connect;
     } request;
-    int write_status;  // of the last write or connect
-    int data;          // registry reference to what is being written; released when the kernel has it, or at the close
-    size_t unyielded;  // bytes written since the writer last waited
-    bool is_connected; // false until the first connect succeeded
-    bool is_writing;   // a write or connect is under way
-    char label[72];    // whom it connects, for messages: "10.0.0.1:9000"
+    int write_status; // of the last write or connect
+    int data;         // registry reference to what is being written; released when the kernel has it
+    bool is_writing;  // a write or connect is under way
 };
 
 /// Pushes a new stream of AF_UNIX (any pipe), AF_INET or AF_INET6 (with a socket), or AF_UNSPEC (TCP, its socket
-/// comes later), owned by the running task's scope; `label` is copied. Returns 0 or a libuv status; the userdata is
-/// pushed in either case and may then be forgotten.
-int pe_stream_new(lua_State *L, int family, const char *label, struct pe_stream **stream);
+/// comes later), owned by the running task's scope. Returns 0 or a libuv status; the userdata is pushed in either case
+/// and may then be forgotten.
+int pe_stream_new(lua_State *L, int family, struct pe_stream **stream);
 
-/// Right before a connect is begun with `request.connect`: writers wait until it has ended.
-void pe_stream_begin_connect(struct pe_stream *stream);
+/// Begins to connect a new stream. Returns 0 or a libuv status; stream:flush() waits for the rest, and gives its
+/// result.
+int pe_stream_connect(struct pe_stream *stream, const struct sockaddr *address);
 
-/// What libuv is to call when that connect has ended; stream:flush() gives its result.
-void pe_stream_on_connect(uv_connect_t *request, int status);
+/// Pushes true for 0, or nil, the reason and its code: Lua says what could not be done. Returns how many values.
+int pe_stream_push_status(lua_State *L, int status);
 
-/// getsockname or getpeername.
-typedef int (*pe_stream_end)(int fd, struct sockaddr *address, socklen_t *size);
-
-/// Pushes one end of a socket: host and port, or the path; or nil, message, code. Returns how many values.
-int pe_stream_push_end(lua_State *L, int fd, pe_stream_end get);
+/// handle:address() of any handle over a socket, for method tables: host and port, or the path; or nil, message, code.
+int pe_stream_l_address(lua_State *L);
 
 /// Makes the class. May be called again.
 void pe_stream_register(lua_State *L);

@@ -1,139 +1,167 @@
 // SPDX-License-Identifier: MIT
-// The C half of engine.tcp: connections to one address each. Names, several addresses and time limits are in tcp.lua.
-#include "tcp.h"
+// The C half of engine.tcp: connections to one address each, and listeners. These are sockets of ours that libuv polls,
+// only while a task waits: a connection that nobody accepts stays in the kernel, and one that cannot be accepted costs
+// no turns (libuv would close it).
 #include "address.h"
 #include "modules.h"
+#include "stream.h"
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
-enum { CONNECT_TIMEOUT = 5 }; // seconds
+struct listener {
+    struct pe_handle handle;
+    uv_poll_t uv;
+    struct pe_wait acceptor;
+    int fd, family;
+    struct stat file; // of a Unix socket, as we made it: nobody else's is removed
+};
 
-static const char *read_text(lua_State *L, int index, const char *name) {
-    const char *text = pe_vm_option_string(L, index, name, NULL);
-    pe_vm_option(L, index, name);
-    if (text && (!*text || strlen(text) != lua_objlen(L, -1)))
-        luaL_error(L, "option \"%s\": expected text without zero bytes, found %s", name, *text ? "some" : "\"\"");
-    lua_pop(L, 1);
-    return text;
-}
-
-static int read_count(lua_State *L, int index, const char *name, double least, double most) {
-    double value = pe_vm_option_number(L, index, name, 0);
-    bool is_absent = pe_vm_option(L, index, name) == LUA_TNIL;
-    lua_pop(L, 1);
-    if (!is_absent && (value < least || value > most || value != (double)(int)value))
-        luaL_error(L, "option \"%s\": expected an integer from %d to %d, found %f", name, (int)least, (int)most, value);
-    return (int)value;
-}
-
-void pe_tcp_read_options(lua_State *L, int index, const char *host, struct pe_tcp_options *options) {
-    memset(options, 0, sizeof *options);
-    options->path = read_text(L, index, "path");
-    options->host = read_text(L, index, "host");
-    options->port = read_count(L, index, "port", 0, 65535);
-    options->keepalive = read_count(L, index, "keepalive", 1, 32767);
-    options->user_timeout = 1000 * read_count(L, index, "user_timeout", 1, 86400);
-    options->nodelay = pe_vm_option_boolean(L, index, "nodelay", true);
-    if (options->path && options->host) luaL_error(L, "expected host and port, or path, found both");
-    if (options->path) return (void)snprintf(options->label, sizeof options->label, "%s", options->path);
-    if (!options->host) options->host = host;
-    if (!options->host) luaL_error(L, "expected host and port, or path, found neither");
-    pe_tcp_print_label(options->label, options->host, options->port);
-}
-
-void pe_tcp_print_label(char label[sizeof((struct pe_stream *)0)->label], const char *host, int port) {
-    const char *format = strchr(host, ':') ? "[%.*s]:%d" : "%.*s:%d";
-    snprintf(label, sizeof((struct pe_stream *)0)->label, format, 62, host, port);
-}
-
-int pe_tcp_make_address(const struct pe_tcp_options *options, struct sockaddr_storage *address) {
+// What dial and listen begin with: an address literal and a port, or a path and nil. Returns 0 or a libuv status.
+static int read_address(lua_State *L, struct sockaddr_storage *address) {
     struct sockaddr_un *local = (struct sockaddr_un *)address;
-    if (options->host) return pe_address_parse(options->host, options->port, address);
+    const char *text = luaL_checkstring(L, 1);
+    if (!lua_isnil(L, 2)) return pe_address_parse(text, luaL_checkint(L, 2), address);
     memset(address, 0, sizeof *address);
-    if (!options->path) return UV_EINVAL;
-    if (strlen(options->path) >= sizeof local->sun_path) return UV_ENAMETOOLONG;
+    if (strlen(text) >= sizeof local->sun_path) return UV_ENAMETOOLONG;
     local->sun_family = AF_UNIX;
-    strcpy(local->sun_path, options->path);
+    strcpy(local->sun_path, text);
     return 0;
 }
 
-static int set(int fd, int level, int name, int value) {
-    return value && setsockopt(fd, level, name, &value, sizeof value) ? uv_translate_sys_error(errno) : 0;
+// And what follows: whether small writes go at once, seconds of silence before a keepalive probe and between two,
+// milliseconds without an acknowledgement. 0 leaves what the system does; all are 0 for a path.
+static int tune(lua_State *L, int fd) {
+    static const int names[] = {TCP_NODELAY, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_USER_TIMEOUT};
+    int keeps_alive = luaL_checkint(L, 4) > 0;
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &keeps_alive, sizeof keeps_alive);
+    for (int i = 0; i < 4; i++) {
+        int value = luaL_checkint(L, 3 + i);
+        if (value && setsockopt(fd, IPPROTO_TCP, names[i], &value, sizeof value)) return uv_translate_sys_error(errno);
+    }
+    return 0;
 }
 
-int pe_tcp_tune(const struct pe_tcp_options *options, int fd) {
-    int idle = options->keepalive, interval = idle > 3 ? idle / 3 : idle, status;
-    if ((status = set(fd, IPPROTO_TCP, TCP_NODELAY, options->nodelay))) return status;
-    if ((status = set(fd, SOL_SOCKET, SO_KEEPALIVE, idle > 0))) return status;
-    if ((status = set(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle))) return status;
-    if ((status = set(fd, IPPROTO_TCP, TCP_KEEPINTVL, interval))) return status;
-    return set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, options->user_timeout);
-}
-
-static const char *const names[] = {"host", "port", "path", "timeout", "nodelay", "keepalive", "user_timeout", NULL};
-
-// describe(options) -> label, whether `dial` needs no name resolved, timeout. Checks all options of a connect.
-static int l_describe(lua_State *L) {
-    struct pe_tcp_options options;
-    struct sockaddr_storage address;
-    pe_vm_option_names(L, 1, names);
-    pe_tcp_read_options(L, 1, NULL, &options);
-    if (options.host && !options.port)
-        luaL_error(L, "option \"port\": expected an integer from 1 to 65535, found none");
-    double timeout = pe_vm_option_number(L, 1, "timeout", CONNECT_TIMEOUT);
-    if (timeout <= 0) luaL_error(L, "option \"timeout\": expected seconds above 0, found %f", timeout);
-    lua_pushstring(L, options.label);
-    lua_pushboolean(L, options.path || pe_tcp_make_address(&options, &address) != UV_EINVAL);
-    lua_pushnumber(L, pe_scope_timeout(pe_task_scope(), timeout));
-    return 3;
-}
-
-static int connect_stream(struct pe_stream *stream, const struct pe_tcp_options *options,
-                          const struct sockaddr_storage *address) {
+static int connect_stream(lua_State *L, struct pe_stream *stream, const struct sockaddr *address) {
     uv_os_fd_t fd;
-    if (options->path) {
-        pe_stream_begin_connect(stream);
-        uv_pipe_connect(&stream->request.connect, &stream->uv.pipe, options->path, pe_stream_on_connect);
-        return 0;
-    }
+    if (address->sa_family == AF_UNIX) return pe_stream_connect(stream, address);
     int status = uv_fileno(stream->handle.uv, &fd);
-    if (!status) status = pe_tcp_tune(options, fd);
-    if (status) return status;
-    pe_stream_begin_connect(stream);
-    return uv_tcp_connect(&stream->request.connect, &stream->uv.tcp, (const struct sockaddr *)address,
-                          pe_stream_on_connect);
+    if (!status) status = tune(L, fd);
+    return status ? status : pe_stream_connect(stream, address);
 }
 
-// dial(options, address?) -> stream, still connecting: flush() waits for that. `address` stands for the host's name.
+// dial(…) -> stream, still connecting: flush() waits for that.
 static int l_dial(lua_State *L) {
-    struct pe_tcp_options options;
     struct sockaddr_storage address;
-    struct pe_stream *stream;
-    pe_tcp_read_options(L, 1, NULL, &options);
-    if (options.host) {
-        options.host = luaL_optstring(L, 2, options.host);
-        pe_tcp_print_label(options.label, options.host, options.port);
-    }
-    int status = pe_tcp_make_address(&options, &address);
-    if (status) return pe_vm_fail(L, status, "cannot connect to %s", options.label);
-    status = pe_stream_new(L, address.ss_family, options.label, &stream);
-    if (!status) status = connect_stream(stream, &options, &address);
+    struct pe_stream *stream = NULL;
+    int status = read_address(L, &address);
+    if (!status) status = pe_stream_new(L, address.ss_family, &stream);
+    if (!status) status = connect_stream(L, stream, (struct sockaddr *)&address);
     if (!status) return 1;
-    pe_handle_close(&stream->handle);
-    return pe_vm_fail(L, status, "cannot connect to %s", options.label);
+    if (stream) pe_handle_close(&stream->handle);
+    return pe_stream_push_status(L, status);
 }
 
-static const luaL_Reg functions[] = {
-    {"describe", l_describe}, {"dial", l_dial}, {"listen", pe_listener_l_listen}, {NULL, NULL}};
+static void remove_file(const struct listener *listener) {
+    struct sockaddr_un local = {0};
+    socklen_t size = sizeof local;
+    struct stat now;
+    if (listener->family != AF_UNIX) return;
+    if (getsockname(listener->fd, (struct sockaddr *)&local, &size) || lstat(local.sun_path, &now)) return;
+    if (now.st_ino == listener->file.st_ino && now.st_dev == listener->file.st_dev) unlink(local.sun_path);
+}
+
+static void on_close(struct pe_handle *handle) {
+    struct listener *listener = (struct listener *)handle;
+    remove_file(listener);
+    close(listener->fd);
+    pe_task_wake_closed(&listener->acceptor);
+}
+
+static const struct pe_handle_class listener_class = {"listener", on_close, NULL, .outlives_lua = false};
+
+static int bind_and_listen(lua_State *L, struct listener *listener, const struct sockaddr *address) {
+    const char *path = ((const struct sockaddr_un *)address)->sun_path;
+    bool is_local = address->sa_family == AF_UNIX;
+    int on = 1, status;
+    listener->family = address->sa_family;
+    listener->fd = socket(listener->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (listener->fd < 0) return uv_translate_sys_error(errno);
+    setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if ((status = tune(L, listener->fd))) return status;
+    socklen_t size = is_local ? sizeof(struct sockaddr_un) : pe_address_size(address);
+    if (bind(listener->fd, address, size)) return uv_translate_sys_error(errno);
+    if (is_local && lstat(path, &listener->file)) return uv_translate_sys_error(errno);
+    return listen(listener->fd, luaL_checkint(L, 7)) ? uv_translate_sys_error(errno) : 0;
+}
+
+// listen(…, backlog) -> listener
+static int l_listen(lua_State *L) {
+    struct sockaddr_storage address;
+    struct listener *listener = pe_handle_new(L, &listener_class, sizeof *listener);
+    listener->fd = -1;
+    int status = read_address(L, &address);
+    if (!status) status = bind_and_listen(L, listener, (struct sockaddr *)&address);
+    if (!status) status = uv_poll_init_socket(pe_vm_loop(), &listener->uv, listener->fd);
+    if (status && listener->fd >= 0) on_close(&listener->handle);
+    if (status) return pe_stream_push_status(L, status);
+    if (!pe_handle_open(&listener->handle, (uv_handle_t *)&listener->uv)) return pe_vm_refuse(L, "closed", "ECANCELED");
+    return 1;
+}
+
+static void stop_polling(struct pe_wait *wait) {
+    struct listener *listener = (struct listener *)((char *)wait - offsetof(struct listener, acceptor));
+    uv_poll_stop(&listener->uv);
+}
+
+static int push_ready(lua_State *L, void *unused) {
+    (void)unused;
+    return pe_stream_push_status(L, 0);
+}
+
+static void on_readable(uv_poll_t *uv, int status, int events) {
+    struct listener *listener = uv->data;
+    (void)status, (void)events;
+    uv_poll_stop(uv);
+    pe_task_finish(&listener->acceptor, push_ready, NULL);
+}
+
+static int take(lua_State *L, const struct listener *listener) {
+    bool is_local = listener->family == AF_UNIX;
+    struct pe_stream *stream;
+    int fd = -1, status = pe_stream_new(L, is_local ? AF_UNIX : AF_UNSPEC, &stream);
+    if (!status && (fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) < 0)
+        status = uv_translate_sys_error(errno);
+    if (!status) status = is_local ? uv_pipe_open(&stream->uv.pipe, fd) : uv_tcp_open(&stream->uv.tcp, fd);
+    if (!status) return 1;
+    if (fd >= 0) close(fd);
+    pe_handle_close(&stream->handle);
+    return pe_stream_push_status(L, status);
+}
+
+// accept(is_ready) -> stream, or nil, reason, "EAGAIN" without one. Not ready, it waits until it may be: true.
+static int l_accept(lua_State *L) {
+    struct listener *listener = pe_handle_self(L);
+    if (listener->acceptor.task) return pe_stream_push_status(L, UV_EALREADY);
+    if (listener->handle.closed) return pe_vm_refuse(L, "closed", "ECANCELED");
+    if (lua_toboolean(L, 2)) return take(L, listener);
+    if (!pe_task_may_wait(L)) return lua_yield(L, 0);
+    int status = uv_poll_start(&listener->uv, UV_READABLE, on_readable);
+    return status ? pe_stream_push_status(L, status) : pe_task_suspend(L, &listener->acceptor, stop_polling);
+}
+
+static const luaL_Reg methods[] = {
+    {"accept", l_accept}, {"address", pe_stream_l_address}, {"close", pe_handle_l_close}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"dial", l_dial}, {"listen", l_listen}, {NULL, NULL}};
 
 int luaopen_engine_tcp(lua_State *L) {
     pe_stream_register(L);
+    pe_handle_register(L, &listener_class, methods);
     lua_newtable(L);
     luaL_register(L, NULL, functions);
-    pe_listener_register(L);
-    lua_setfield(L, -2, "listener");
     return 1;
 }

@@ -22,7 +22,7 @@ end
 
 local function read_options(options, words)
   for _, word in ipairs(words) do
-    local name, value = word:match("^(%l+):%s*(%-?%d*)")
+    local name, value = word:match("^(%l+):(%-?%d*)")
     if LIMITS[name] then options[name] = math.max(0, math.min(LIMITS[name], tonumber(value) or 0)) end
   end
 end

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- What poll() said: sorts its return values into complete, partial, unknown, or a breach of the contract.
+-- What poll() said: sorts its return values into complete, partial, unknown, or a breach of the contract, and logs what is wrong.
 -- Invariant: nothing that the provider returned is looked into but by raw access.
 local describe = require("peerage.describe")
 
@@ -37,6 +37,42 @@ function M.read(list, message)
   end
   if message == nil then return { kind = "complete", list = list } end
   return { kind = "partial", list = list, message = reason(message) }
+end
+
+--- The answer with a list that a call of poll() gave, or why there is none.
+---@param ok boolean as peerage.call returns them
+---@param list any
+---@param message any
+---@return peerage.Answer? answer complete or partial
+---@return peerage.Failure? failure its reason may also be "breach" or "unknown"
+function M.of_call(ok, list, message)
+  if not ok then return nil, list end
+  local answer, breach = M.read(list, message)
+  if not answer then return nil, { reason = "breach", message = breach } end
+  if answer.kind == "unknown" then return nil, { reason = "unknown", message = answer.message } end
+  return answer
+end
+
+local LEVELS = { raised = "error", breach = "error", closed = "error", timeout = "warn", unknown = "warn" }
+
+--- Logs what was not as it should be. Messages of answers begin with "poll()", those of calls do not.
+---@param log engine.log.logger the provider's
+---@param answer peerage.Answer?
+---@param failure peerage.Failure?
+function M.say(log, answer, failure)
+  if answer and answer.message then log.warn("poll(): the list is a part: " .. answer.message) end
+  if not failure then return end
+  local text = failure.message:find("^poll%(%)") and failure.message or "poll(): " .. failure.message
+  log[LEVELS[failure.reason]](text, { traceback = failure.traceback })
+end
+
+--- Logs which entries of the list were dropped.
+---@param log engine.log.logger the provider's
+---@param changes peerage.Changes
+function M.say_problems(log, changes)
+  for _, problem in ipairs(changes.problems) do log.warn("poll(): " .. problem) end
+  local more = changes.problem_count - #changes.problems
+  if more > 0 then log.warn(("poll(): and %d more bad entries"):format(more)) end
 end
 
 return M

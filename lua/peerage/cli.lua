@@ -8,7 +8,7 @@ local once = require("peerage.once")
 local peerage = require("peerage")
 local plan = require("peerage.plan")
 local process = require("engine.process")
-local scopes = require("engine.scope")
+local task = require("engine.task")
 
 local M = {}
 
@@ -55,6 +55,19 @@ end
 
 local function say(...) io.stderr:write("peerage-lua: ", table.concat({ ... }), "\n") end
 
+-- What the config says to start; nil if it is wrong, which is said.
+local function load_plan(path, overrides)
+  local conf, message = peerage.load_config(path, overrides)
+  local planned
+  if conf then
+    log.level(conf.log_level)
+    log.format(conf.log_format)
+    planned, message = plan.prepare(conf)
+  end
+  if not planned then say(message) end
+  return planned
+end
+
 local function run_script(path, ...)
   if not path then
     say("run: expected a SCRIPT")
@@ -99,29 +112,38 @@ local function show_providers(name)
   return OK
 end
 
--- Handles signals until it is time to stop. The second SIGTERM or SIGINT does not wait for anything.
-local function serve(engine)
-  local signals, message = process.signals("TERM", "INT", "HUP", "USR1")
-  if not signals then
-    log.error(message)
-    return FAILED
-  end
+-- Until the engine is started there is nothing to stop; then the second SIGTERM or SIGINT does not wait for anything.
+local function follow_signals(signals, running)
   for name in signals:each() do
-    if name == "HUP" then
-      engine:reload_now()
+    local engine = running.engine
+    if name == "TERM" or name == "INT" then
+      if not engine then process.exit_now(OK) end
+      if running.is_stopping then process.exit_now(FAILED) end
+      running.is_stopping = true
+      running.ended:push(true)
     elseif name == "USR1" then
-      log.info(engine:explain())
-    else
-      scopes.new("engine"):spawn(function()
-        repeat
-          local second = signals:next()
-        until second == "TERM" or second == "INT"
-        process.exit_now(FAILED)
-      end)
-      engine:stop()
-      return OK
+      task.spawn(function() log.info(engine and engine:explain() or "starting: the config is being loaded") end)
+    elseif engine then
+      engine:reload_now()
     end
   end
+end
+
+-- Signals are heard before the config's code runs: a SIGHUP that comes early would end the process.
+local function serve(arguments, overrides)
+  local signals, message = process.signals("TERM", "INT", "HUP", "USR1")
+  if not signals then
+    say(message)
+    return FAILED
+  end
+  local running = { ended = task.queue(1) }
+  task.spawn(follow_signals, signals, running)
+  local planned = load_plan(arguments.config, overrides)
+  if not planned then return CONFIG end
+  running.engine = peerage.start(planned, overrides)
+  running.ended:pop()
+  running.engine:stop()
+  return OK
 end
 
 local function run_config(arguments)
@@ -129,26 +151,15 @@ local function run_config(arguments)
   local overrides = { name = arguments.name, log_level = arguments.log_level, log_format = arguments.log_format }
   if quiet and not overrides.log_level then overrides.log_level = "warn" end
   log.level(overrides.log_level or "info")
-  local conf, message = peerage.load_config(arguments.config, overrides)
-  local planned
-  if conf then
-    log.level(conf.log_level)
-    log.format(conf.log_format)
-    planned, message = plan.prepare(conf)
-  end
-  if not planned then
-    say(message)
-    return CONFIG
-  end
-  if arguments.check then
-    for _, warning in ipairs(planned.warnings) do say(warning) end
-    print("ok")
-    return OK
-  end
+  if not quiet then return serve(arguments, overrides) end
+  local planned = load_plan(arguments.config, overrides)
+  if not planned then return CONFIG end
+  for _, warning in ipairs(planned.warnings) do log.warn(warning) end
   if arguments.once then
-    return once.run(planned, conf.name or peerage.random_name(), { wait = arguments.wait, json = arguments.json })
+    return once.run(planned, planned.config.name or peerage.random_name(), { wait = arguments.wait, json = arguments.json })
   end
-  return serve(peerage.start(planned, overrides))
+  print("ok")
+  return OK
 end
 
 -- Engines that start together must not draw the same numbers: jitter is made of them.

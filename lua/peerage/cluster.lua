@@ -48,20 +48,26 @@ local function start_connector(self, part)
     function(record, ok, reason, is_news) self:take_attempt(record, ok, reason, is_news) end)
 end
 
+local function copy(settings)
+  local result = {}
+  for key, value in next, settings do result[key] = value end
+  return result
+end
+
 ---@param planned peerage.PlannedCluster
 ---@param engine { name: string, scope: engine.Scope, on_poll: fun(cluster: peerage.Cluster) }
 ---@return peerage.Cluster
 function M.start(planned, engine)
   local self = setmetatable({
     name = planned.name,
-    settings = planned.settings,
+    settings = copy(planned.settings), -- of its own, since a new config's are put in place
     self_name = engine.name,
     on_poll = engine.on_poll,
     scope = engine.scope:child(planned.name ~= "default" and "cluster " .. planned.name or nil),
     registry = Registry.new(),
     wake = task.queue(1),
     is_changed = true, -- since the last report
-    refused = {}, -- files of a provider's version that was not taken
+    refused = {}, -- files of a version that was not taken
   }, M)
   self.hooks = Hooks.start(self.scope, self.settings, function() return self.registry:nodes() end)
   start_connector(self, planned.connector)
@@ -74,6 +80,7 @@ function M:run()
   task.sleep(self.settings.sync_offset / 1000)
   while true do
     local started = timer.now()
+    if self.wake:count() > 0 then self.wake:pop() end -- who asked before now is served by this poll
     self:poll()
     self.on_poll(self)
     task.timeout(self.settings.interval, self.wake.pop, self.wake)
@@ -89,14 +96,13 @@ function M:poll_soon() self.wake:push(true) end
 ---@param live boolean
 ---@param reason string|nil
 function M:set_live(name, live, reason)
-  local record = self.registry:get(name)
-  local node = record and { name = name, port = record.port, meta = record.meta } or { name = name }
+  local record = self.registry:get(name) -- one that is not found goes from the registry when it goes down
   local changed, message = self.registry:set_live(name, live, timer.now(), reason)
   if message then log.warn("the connector names a node that cannot be: " .. message) end
   if not changed then return end
   if not live then self.dialer:lost(name) end
   self.is_changed = true
-  if name ~= self.self_name then self.hooks:tell(live and "on_up" or "on_down", node, reason) end
+  if name ~= self.self_name then self.hooks:tell(live and "on_up" or "on_down", record or { name = name }, reason) end
   self.hooks:changed()
 end
 
@@ -106,34 +112,11 @@ function M:take_attempt(record, ok, reason, is_news)
   if is_news then self.is_changed = true end
 end
 
-local LEVELS = { raised = "error", breach = "error", closed = "error", timeout = "warn", unknown = "warn" }
-
--- The answer, or why there is none.
-local function read(ok, list, message)
-  if not ok then return nil, list end
-  local answer, breach = answers.read(list, message)
-  if not answer then return nil, { reason = "breach", message = breach } end
-  if answer.kind == "unknown" then return nil, { reason = "unknown", message = answer.message } end
-  return answer
-end
-
--- Messages of answers begin with "poll()", those of calls do not.
-local function say_failure(self, failure)
-  local text = failure.message:find("^poll%(%)") and failure.message or "poll(): " .. failure.message
-  self.provider.log[LEVELS[failure.reason]](text, { traceback = failure.traceback })
-end
-
-local function say_problems(self, changes)
-  for _, problem in ipairs(changes.problems) do self.provider.log.warn("poll(): " .. problem) end
-  local more = changes.problem_count - #changes.problems
-  if more > 0 then self.provider.log.warn(("poll(): and %d more bad entries"):format(more)) end
-end
-
 local function take_list(self, answer)
   local changes = self.registry:update(answer.list, {
     source = self.provider_part.name, now = timer.now(), complete = answer.kind == "complete",
   })
-  say_problems(self, changes)
+  answers.say_problems(self.provider.log, changes)
   if changes.any then
     self.is_changed = true
     self.hooks:changed()
@@ -144,19 +127,18 @@ end
 local function outcome_text(self, answer, failure)
   if failure then return failure.message end
   local found = self.registry:count()
-  return ("%s, %d nodes%s"):format(answer.kind, found, answer.message and ": " .. answer.message or "")
+  return ("%s, %d found%s"):format(answer.kind, found, answer.message and ": " .. answer.message or "")
 end
 
 --- Polls once and sees to what follows from it.
 function M:poll()
   local provider, started = self.provider, timer.now()
-  local answer, failure = read(provider:call("poll", self.settings.timeout))
+  local answer, failure = answers.of_call(provider:call("poll", self.settings.timeout))
   if provider ~= self.provider or provider:is_closed() then return self:poll_soon() end -- a new version comes
-  if rollout.judge(self, failure) then return self:poll_soon() end
+  if rollout.judge(self, failure) then return end
   local changes = answer and take_list(self, answer)
   local stale = failure and failure.message or answer.message
-  if failure then say_failure(self, failure) end
-  if answer and answer.message then self.provider.log.warn("poll(): the list is a part: " .. answer.message) end
+  answers.say(self.provider.log, answer, failure)
   if stale ~= self.stale then self.stale, self.is_changed = stale, true end
   self.last_poll = {
     at = timer.now(), took = timer.now() - started, outcome = outcome_text(self, answer, failure),
@@ -172,24 +154,33 @@ local function follow(self, changes)
   for _, name in ipairs(changes and changes.removed or {}) do self:set_live(name, false, "no longer found") end
 end
 
--- Takes in who is live as the connector says.
+-- Takes in who is live as the connector says; what was heard of a node since it was asked is newer.
 local function sync_live(self)
+  local asked = timer.now()
   local live = self.connector:live(self.settings.timeout)
   if not live then return end
   local gone = {}
   for record in self.registry:each() do
-    if record.live and not live[record.name] and record.name ~= self.self_name then gone[#gone + 1] = record.name end
+    local is_missed = record.live and record.live_at < asked and not live[record.name]
+    if is_missed and record.name ~= self.self_name then gone[#gone + 1] = record.name end
   end
   for _, name in ipairs(gone) do self:set_live(name, false, "closed") end
-  for name in next, live do self:set_live(name, true) end
+  for name in next, live do
+    local record = self.registry:get(name)
+    if not (record and record.down_at and record.down_at >= asked) then self:set_live(name, true) end
+  end
+end
+
+local function disconnect(self, name, reason)
+  self.scope:spawn(self.connector.disconnect, self.connector, name, self.settings.connect_timeout)
+  self:set_live(name, false, reason)
 end
 
 -- A node that we dialed and whose port is another now is connected anew.
 local function redial(self, name)
   local record = self.registry:get(name)
   if record and record.live and record.dialed_port and record.dialed_port ~= record.port then
-    self.scope:spawn(self.connector.disconnect, self.connector, name, self.settings.connect_timeout)
-    self:set_live(name, false, "its port changed")
+    disconnect(self, name, "its port changed")
   end
   self.dialer:offer(name)
 end
@@ -203,8 +194,8 @@ local function offer(self, changes)
       self.dialer:offer(name)
     end
   end
-  for _, name in ipairs(changes.removed) do
-    if name == self.self_name then self:set_live(name, false) end
+  for _, name in ipairs(changes.removed) do -- of which nobody will ask a function again
+    if name == self.self_name or self.connector.asks_each_poll then self:set_live(name, false, "no longer found") end
   end
 end
 
@@ -226,8 +217,7 @@ function M:prune()
     if live <= 1 and self.settings.prune ~= "always" then break end
     if self.registry:get(name).attempts > 0 then
       live = live - 1
-      self.connector:disconnect(name, self.settings.connect_timeout)
-      self:set_live(name, false, "pruned")
+      disconnect(self, name, "pruned")
     end
   end
 end
@@ -246,23 +236,27 @@ function M:report_soon()
   end)
 end
 
---- Takes over changed settings. The provider and connector are restarted only if theirs changed.
----@param planned peerage.PlannedCluster
----@param changed { provider: boolean, connector: boolean }
-function M:configure(planned, changed)
+--- Takes over changed settings, in place: the hooks and the dialer read them there.
+---@param settings table
+function M:configure(settings)
   for key in next, self.settings do self.settings[key] = nil end
-  for key, value in next, planned.settings do self.settings[key] = value end
-  if changed.connector then
-    self.dialer:stop()
-    self.connector:stop()
-    start_connector(self, planned.connector)
+  for key, value in next, settings do self.settings[key] = value end
+  self:poll_soon()
+end
+
+--- Puts another connector in the place of the one that runs, whose connections end with it; a plain function has none.
+---@param part peerage.Part
+function M:replace_connector(part)
+  local had_function = self.connector.asks_each_poll
+  self.dialer:stop()
+  self.connector:stop()
+  start_connector(self, part)
+  if not (had_function and self.connector.asks_each_poll) then
     for _, record in ipairs(self.registry:sorted()) do
       if record.live and record.name ~= self.self_name then self:set_live(record.name, false, "the connector changed") end
     end
-    self:connect({ added = status.found(self), removed = {}, changed = {} })
   end
-  if changed.provider then rollout.start(self, planned.provider) end
-  self:poll_soon()
+  self:connect({ added = status.found(self), removed = {}, changed = {} })
 end
 
 --- Ends it: provider and connector say goodbye, then everything is closed.

@@ -48,7 +48,6 @@ local KEYS = {
 local known = schema.names(config_cluster.keys)
 for _, key in ipairs(schema.names(KEYS)) do known[#known + 1] = key end
 
-M.same = config_cluster.same
 M.equal = config_cluster.equal
 M.connector_options = config_options.connector
 

@@ -13,9 +13,7 @@ M.__index = M
 local function take_reports(self)
   while true do
     local report = self.reports:pop()
-    if type(report.name) == "string" then
-      self.on_live(report.name, report.live, type(report.reason) == "string" and report.reason or nil)
-    end
+    if type(report.name) == "string" then self.on_live(report.name, report.live, report.reason) end
   end
 end
 
@@ -27,7 +25,9 @@ function M.start(spec, on_live)
   local self = setmetatable({ on_live = on_live, reports = task.queue() }, M)
   spec.methods = {
     up = function(_, name) self.reports:push({ name = name, live = true }) end,
-    down = function(_, name, reason) self.reports:push({ name = name, live = false, reason = reason }) end,
+    down = function(_, name, reason)
+      self.reports:push({ name = name, live = false, reason = type(reason) == "string" and reason or "closed" })
+    end,
   }
   self.instance = Instance.start(spec)
   self.log = self.instance.log

@@ -102,17 +102,12 @@ local function any_of(files, changed)
   return false
 end
 
--- A provider's file changed, the config did not.
-local function reload_provider(self, cluster)
-  local part, message, files = plan.load_provider(self.config, cluster.settings, cluster.connector_part)
-  if not part then
-    cluster.provider.log.error("not reloaded, the old version keeps running: " .. message)
-    cluster.refused = files or cluster.refused
-    return
-  end
-  cluster.refused = {}
-  cluster.provider.log.info("reloaded")
-  rollout.start(cluster, part)
+-- A file of the provider or the connector changed, the config did not.
+local function reload_cluster(self, cluster)
+  local planned, message, files = plan.cluster(self.config, cluster.name)
+  if planned then return rollout.configure(cluster, planned) end
+  log.error("not reloaded, the old version keeps running: " .. message)
+  cluster.refused = files
 end
 
 local function warn_of_restart(self, conf)
@@ -121,59 +116,54 @@ local function warn_of_restart(self, conf)
   end
 end
 
-local function is_changed_target(old, new, part, changed)
-  return not config.equal(old, new) or type(new.target) ~= "string" or any_of(part.unit.files, changed)
-end
-
-local function apply(self, planned, changed)
-  local wanted = {}
-  for _, each in ipairs(planned.clusters) do
-    wanted[each.name] = true
-    local cluster = self.clusters[each.name]
-    if cluster then
-      local old, new = cluster.settings, each.settings
-      cluster:configure(each, {
-        provider = old.serves ~= new.serves or is_changed_target(old.via, new.via, cluster.provider_part, changed),
-        connector = is_changed_target(old.connect, new.connect, cluster.connector_part, changed),
-      })
-    else
-      start_cluster(self, each)
-    end
-  end
+-- What goes makes room first: what comes may want the same port.
+local function apply(self, planned)
   for name, cluster in next, self.clusters do
-    if not wanted[name] then
+    if not planned.config.clusters[name] then
       self.clusters[name] = nil
       cluster:stop()
     end
   end
+  for _, each in ipairs(planned.clusters) do
+    if self.clusters[each.name] then
+      rollout.configure(self.clusters[each.name], each)
+    else
+      start_cluster(self, each)
+    end
+  end
 end
 
-local function reload_config(self, changed)
+-- Whether the new config was taken.
+local function reload_config(self)
   local conf, message, files = M.load_config(self.config.path, self.overrides)
   local planned
   if conf then planned, message, files = plan.prepare(conf) end
   if not planned then
     log.error("not reloaded, the old config stays: " .. message)
-    self.refused = files or self.refused
-    return
+    self.refused = files
+    return false
   end
   self.refused = {}
   warn_of_restart(self, conf)
   log.level(conf.log_level)
   log.format(conf.log_format)
   self.config = conf
+  self.reload:watch(conf.reload)
   for _, warning in ipairs(planned.warnings) do log.warn(warning) end
-  apply(self, planned, changed)
+  apply(self, planned)
   log.info(conf.path .. ": reloaded")
+  return true
 end
 
 --- Follows a change of files.
 ---@param changed table<string, boolean> paths
 function Engine:take_changes(changed)
-  if any_of(self.config.files, changed) or any_of(self.refused, changed) then return reload_config(self, changed) end
+  local concerns_config = any_of(self.config.files, changed) or any_of(self.refused, changed)
+  if concerns_config and reload_config(self) then return end
   for _, cluster in next, self.clusters do
-    if any_of(cluster.provider_part.unit.files, changed) or any_of(cluster.refused, changed) then
-      reload_provider(self, cluster)
+    if any_of(cluster.provider_part.unit.files, changed) or any_of(cluster.connector_part.unit.files, changed)
+      or any_of(cluster.refused, changed) then
+      reload_cluster(self, cluster)
     end
   end
 end
@@ -185,11 +175,13 @@ function Engine:reload_now() self.reload:now() end
 ---@return string
 function Engine:explain()
   local state = { now = timer.now(), version = M.version, self_name = self.name, clusters = {}, counters = {} }
-  for _, cluster in next, self.clusters do
-    state.clusters[#state.clusters + 1] = status.state(cluster)
+  local clusters = {}
+  for _, cluster in next, self.clusters do clusters[#clusters + 1] = cluster end
+  table.sort(clusters, function(a, b) return a.name < b.name end)
+  for _, cluster in ipairs(clusters) do -- asking for counters waits, and a reload may come meanwhile
     for name, count in next, status.counters(cluster) do state.counters[name] = count end
   end
-  table.sort(state.clusters, function(a, b) return a.name < b.name end)
+  for i, cluster in ipairs(clusters) do state.clusters[i] = status.state(cluster) end
   return report.explain(state)
 end
 

@@ -31,7 +31,7 @@ M.CONNECTOR = {
 ---@field module table
 ---@field name string for labels: "dns", "homies"; "function" or "table" where it stands in the config
 ---@field path string|nil nil for a function or a table of the config
----@field files table<string, string> path to text, of all that was loaded
+---@field files table<string, string|false> path to text, of all that was loaded; false: looked for in vain
 
 --- The names that come with the engine.
 ---@param kind peerage.Kind
@@ -64,20 +64,21 @@ end
 ---@param config { folder: string, provider_path: string[]? }
 ---@return string|nil path
 ---@return string text or a message with every place that was looked at
+---@return string[] paths these places
 function M.find(kind, name, config)
   local paths = candidates(kind, name, config)
   for _, path in ipairs(paths) do
     local text, message, is_missing = source.read(path)
-    if text then return path, text end
-    if not is_missing then return nil, message end
+    if text then return path, text, paths end
+    if not is_missing then return nil, message, paths end
   end
   local near = nearest(own_name(kind, name), kind.built_in)
   return nil, ("unknown %s %s:%s looked for %s; built in are %s"):format(kind.word, describe.text(name),
-    near and (' did you mean "%s"?'):format(near) or "", table.concat(paths, ", "), table.concat(kind.built_in, ", "))
+    near and (' did you mean "%s"?'):format(near) or "", table.concat(paths, ", "), table.concat(kind.built_in, ", ")), paths
 end
 
 --- An environment for the file at `path`: its `require` finds what is beside it.
----@param unit { files: table<string, string> } told of each file that is loaded
+---@param unit { files: table<string, string|false> } told of each file that is loaded
 ---@param path string
 ---@param memory table<string, string>|nil texts to use instead of the files
 ---@return table
@@ -134,18 +135,22 @@ end
 ---@param target string|function|table|nil
 ---@param config { folder: string, provider_path: string[]? }|nil
 ---@param earlier peerage.Unit|nil a version to load again, from the texts it keeps
----@param files table<string, string>|nil filled with what is read, so that it is known when the call is ended too
+---@param files table<string, string|false>|nil filled with what is read, so that it is known when the call is ended too
 ---@return peerage.Unit|nil unit
 ---@return string? message
----@return table<string, string> files that were read, in both cases: a change of one may mend a version that was refused
+---@return table<string, string|false> files that were read, or looked for in vain, in both cases: a change of one may
+--- mend a version that was refused
 function M.load(kind, target, config, earlier, files)
   files = files or {}
   local unit, message
   if earlier and earlier.path then
     unit, message = from_text(kind, earlier.path, earlier.files[earlier.path], earlier.files, files)
   elseif type(target) == "string" then
-    local path, text = M.find(kind, target, config)
-    if not path then return nil, text, files end
+    local path, text, paths = M.find(kind, target, config)
+    if not path then
+      for _, each in ipairs(paths) do files[each] = false end
+      return nil, text, files
+    end
     unit, message = from_text(kind, path, text, nil, files)
   else
     unit, message = from_config(kind, target)

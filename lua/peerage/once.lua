@@ -4,12 +4,13 @@ local Instance = require("peerage.instance")
 local Registry = require("peerage.registry")
 local answers = require("peerage.answer")
 local json = require("cjson.safe")
+local log = require("engine.log")
 local node = require("peerage.node")
 local scopes = require("engine.scope")
 local task = require("engine.task")
 local timer = require("engine.timer")
 
-local M = { OK = 0, NONE = 1, UNKNOWN = 69 }
+local M = { OK = 0, NONE = 1, FAILED = 1, UNKNOWN = 69 }
 
 -- What one cluster's provider says: its registry, and whether that is all.
 local function ask(planned, name, wait, scope)
@@ -19,22 +20,25 @@ local function ask(planned, name, wait, scope)
     serves = planned.settings.serves, passive = true, methods = { poll_soon = function() end },
   })
   if provider:has("serve") and planned.settings.serves ~= false then task.sleep(wait) end
-  local ok, list, message = provider:call("poll", planned.settings.timeout)
+  local answer, failure = answers.of_call(provider:call("poll", planned.settings.timeout))
   provider:close()
-  local answer, breach
-  if ok then answer, breach = answers.read(list, message) end
-  local reason = not ok and list.message or breach or answer.message
-  if reason then provider.log.error("poll(): " .. reason) end
-  if not answer or not answer.list then return registry, false end
+  answers.say(provider.log, answer, failure)
+  if not answer then return registry, false end
   local changes = registry:update(answer.list, { source = part.name, now = timer.now(), complete = true })
-  for _, problem in ipairs(changes.problems) do provider.log.warn("poll(): " .. problem) end
+  answers.say_problems(provider.log, changes)
   return registry, answer.kind == "complete"
 end
 
-local function print_json(record)
+local function json_line(record)
   local _, host = node.split(record.name)
   local line = { name = record.name, host = host, port = record.port, meta = record.meta, source = record.source }
-  io.stdout:write(assert(json.encode(line)), "\n")
+  local text, message = json.encode(line)
+  if not text then
+    log.warn(("%s: its meta cannot be written as JSON and is left out: %s"):format(record.name, message))
+    line.meta = nil
+    text = assert(json.encode(line))
+  end
+  return text
 end
 
 --- Polls each cluster once and prints one line a node, sorted.
@@ -56,10 +60,14 @@ function M.run(planned, name, options)
   local names = {}
   for each in next, records do names[#names + 1] = each end
   table.sort(names)
-  for _, each in ipairs(names) do
-    if options.json then print_json(records[each]) else io.stdout:write(each, "\n") end
+  local lines = {}
+  for i, each in ipairs(names) do lines[i] = (options.json and json_line(records[each]) or each) .. "\n" end
+  local ok, message = io.stdout:write(table.concat(lines))
+  if ok then ok, message = io.stdout:flush() end
+  if not ok then
+    log.error("stdout cannot be written: " .. message)
+    return M.FAILED
   end
-  io.stdout:flush()
   if not complete then return M.UNKNOWN end
   return #names > 0 and M.OK or M.NONE
 end

@@ -29,7 +29,7 @@ end
 ---@param target string|function|table|nil
 ---@param folders { folder: string, provider_path: string[]? }|nil
 ---@param earlier peerage.Unit|nil
----@return peerage.Unit|nil unit, string? message, table<string, string> files that were read, in both cases
+---@return peerage.Unit|nil unit, string? message, table<string, string|false> files that were read, in both cases
 function M.load_unit(kind, target, folders, earlier)
   local files = {}
   local ok, unit, message = run_apart(kind.word, loader.load, kind, target, folders, earlier, files)
@@ -69,14 +69,8 @@ local function load_connector(conf, settings)
   return part
 end
 
---- Loads a cluster's provider as it is now, with valid options.
----@param conf table
----@param settings table the cluster's
----@param connector peerage.Part
----@return peerage.Part|nil part
----@return string|string[] message on success a list of warnings
----@return table<string, string>? files that were read when it failed
-function M.load_provider(conf, settings, connector)
+-- On success the message is a list of warnings.
+local function load_provider(conf, settings, connector)
   local part, message, files = load_part(conf, loader.PROVIDER, settings.via)
   if not part then return nil, message, files end
   part.options, message = read_options(part, config.provider_options, settings, describe(part), describe(connector))
@@ -93,37 +87,46 @@ end
 ---@field settings table of the config
 ---@field provider peerage.Part
 ---@field connector peerage.Part
+---@field warnings string[]
 
-local function plan_cluster(conf, name, warnings, note)
-  local settings = conf.clusters[name]
+local function add_files(read, files)
+  for path, text in next, files or {} do read[path] = text end
+end
+
+--- Loads a cluster's connector and provider as they are now.
+---@param conf table as peerage.config gives it
+---@param name string of the cluster
+---@return peerage.PlannedCluster|nil cluster
+---@return string|nil message
+---@return table<string, string|false> files that were read, in both cases
+function M.cluster(conf, name)
+  local settings, read = conf.clusters[name], {}
   local connector, message, files = load_connector(conf, settings)
-  note(connector and connector.unit.files or files)
-  if not connector then return nil, message end
+  add_files(read, connector and connector.unit.files or files)
+  if not connector then return nil, message, read end
   local provider
-  provider, message, files = M.load_provider(conf, settings, connector)
-  note(provider and provider.unit.files or files)
-  if not provider then return nil, message end
-  for _, warning in ipairs(message) do warnings[#warnings + 1] = warning end
-  return { name = name, settings = settings, provider = provider, connector = connector }
+  provider, message, files = load_provider(conf, settings, connector)
+  add_files(read, provider and provider.unit.files or files)
+  if not provider then return nil, message, read end
+  return { name = name, settings = settings, provider = provider, connector = connector, warnings = message }, nil, read
 end
 
 --- Loads everything that a config names.
 ---@param conf table as peerage.config gives it
 ---@return { config: table, clusters: peerage.PlannedCluster[], warnings: string[] }|nil plan
----@return string? message, table<string, string>? files that were read when it failed
+---@return string? message, table<string, string|false>? files that were read when it failed
 function M.prepare(conf)
   local plan = { config = conf, clusters = {}, warnings = {} }
   local names, read = {}, {}
-  local function note(files)
-    for path, text in next, files or {} do read[path] = text end
-  end
-  note(conf.files)
+  add_files(read, conf.files)
   for name in next, conf.clusters do names[#names + 1] = name end
   table.sort(names)
   for i, name in ipairs(names) do
-    local cluster, message = plan_cluster(conf, name, plan.warnings, note)
+    local cluster, message, files = M.cluster(conf, name)
+    add_files(read, files)
     if not cluster then return nil, message, read end
     plan.clusters[i] = cluster
+    for _, warning in ipairs(cluster.warnings) do plan.warnings[#plan.warnings + 1] = warning end
   end
   return plan
 end

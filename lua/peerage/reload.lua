@@ -13,14 +13,14 @@ local DELAY = 0.2 -- seconds after the first event: an editor's save is several
 
 ---@param scope engine.Scope
 ---@param is_watching boolean false: it looks only when it is told to
----@param files fun(): table<string, string> path to loaded text, of all that is in use
+---@param files fun(): table<string, string|false> path to loaded text, of all that is in use; false: one that may come
 ---@param on_change fun(changed: table<string, boolean>) runs in an engine task; may wait
 ---@return peerage.Reload
 function M.start(scope, is_watching, files, on_change)
   local self = setmetatable({
     is_watching = is_watching, files = files, on_change = on_change,
     seen = files(), -- the last content of each file, in use or refused
-    signatures = {},
+    signatures = {}, -- of the last check
     missing = {},
     wake = task.queue(1),
   }, M)
@@ -49,17 +49,15 @@ end
 
 --- Reads every file and reports those that changed.
 function M:check()
-  local changed = {}
+  local changed, signatures = {}, {}
   for _, path in ipairs(paths_of(self)) do
-    self.signatures[path] = signature(path)
+    signatures[path] = signature(path)
     local text, message = fs.read(path)
-    if not text then
-      say_missing(self, path, message)
-    elseif text ~= self.seen[path] then
-      self.seen[path], changed[path] = text, true
-    end
+    if text and text ~= self.seen[path] then self.seen[path], changed[path] = text, true end
+    if not text and self.seen[path] then say_missing(self, path, message) end
     if text then self.missing[path] = nil end
   end
+  self.signatures = signatures -- a new table: a glance may be reading the old one
   if next(changed) then self.on_change(changed) end
   self:refresh()
 end
@@ -69,10 +67,10 @@ function M:refresh()
   local seen = {}
   for path, text in next, self.files() do
     seen[path] = self.seen[path] or text
-    if not self.seen[path] then self.wake:push("event") end -- it may have changed before its watch stands
+    if self.seen[path] == nil then self.wake:push("event") end -- it may have changed before its watch stands
   end
   self.seen = seen
-  if self.is_watching then self.watcher:set(paths_of(self)) end
+  self.watcher:set(self.is_watching and paths_of(self) or {})
 end
 
 --- A cheap look, for each poll: a folder that was deleted and made again is silent.
@@ -81,6 +79,13 @@ function M:glance()
   for path, known in next, self.signatures do
     if signature(path) ~= known then return self.wake:push("event") end
   end
+end
+
+--- Watches from now on, or looks only when it is told to.
+---@param is_watching boolean
+function M:watch(is_watching)
+  if is_watching and not self.is_watching then self.wake:push("event") end -- for what changed before the watches stand
+  self.is_watching = is_watching
 end
 
 --- Looks at once.

@@ -43,15 +43,16 @@ local function run_file(globals, name, text, path)
   return result == nil or result
 end
 
-local function require_from_system(name, beside)
+local function require_from_system(unit, name, beside)
   local ok, result = pcall(require, name)
   if ok then return private(result) end
   if type(result) ~= "string" or not result:find("^module '[^']*' not found:") then error(result, 0) end
+  for _, path in ipairs(beside) do unit.files[path] = false end -- one of them may come
   error(("module '%s' not found: looked for %s and on the system's Lua path"):format(name, table.concat(beside, ", ")), 0)
 end
 
 --- Makes the `require` of a unit.
----@param unit { files: table<string, string>, module: table? } told of each file that is read
+---@param unit { files: table<string, string|false>, module: table? } told of each file that is read, and where one was missing
 ---@param folder string of the unit's file
 ---@param memory table<string, string>|nil texts to use instead of the files
 ---@param globals table the unit's environment
@@ -70,7 +71,7 @@ function M.new(unit, folder, memory, globals)
         return run_file(globals, name, text, path)
       end
     end
-    return require_from_system(name, beside)
+    return require_from_system(unit, name, beside)
   end
 
   return function(name)

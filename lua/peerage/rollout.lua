@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
---- Rolls a new version of a provider out, and back if it fails before its first poll has returned.
+--- Rolls new versions out: a provider's goes back if it fails before its first poll has returned.
 --- Invariant: the registry is not touched; a version that was refused leaves the old one running.
+local config = require("peerage.config")
 local loader = require("peerage.loader")
 local plan = require("peerage.plan")
 local task = require("engine.task")
@@ -10,17 +11,46 @@ local M = {}
 -- What says that a version is broken; `nil, message` and a timeout do not.
 local BROKEN = { raised = true, breach = true, closed = true }
 
---- Replaces the running version: its state is copied, its scope closes, the new one starts a loop turn later.
----@param cluster peerage.Cluster
----@param part peerage.Part
-function M.start(cluster, part)
-  local state = cluster.provider:state()
-  local earlier = cluster.trial and cluster.trial.earlier or { part = cluster.provider_part, state = state }
+-- The version before closes and the next starts a loop turn later, unless another was called for meanwhile.
+local function replace(cluster, part, state, trial)
+  local wish = {}
+  cluster.wish = wish
   cluster.provider:close()
   task.sleep(0)
-  cluster.trial = { earlier = earlier }
+  if cluster.wish ~= wish then return end
+  cluster.trial = trial
   cluster:start_provider(part, state)
   cluster:poll_soon()
+end
+
+local function start(cluster, part)
+  local state = cluster.provider:state()
+  local earlier = cluster.trial and cluster.trial.earlier or { part = cluster.provider_part, state = state }
+  replace(cluster, part, state, { earlier = earlier })
+  cluster.provider.log.info("reloaded")
+end
+
+-- Whether a part has another setting, or other files than the one that runs and than the one that was refused.
+local function is_new(cluster, old, new, running, loaded)
+  if not config.equal(old, new) then return true end
+  local files = loaded.unit.files
+  return not config.equal(files, running.unit.files) and not config.equal(files, cluster.refused)
+end
+
+--- Takes over a plan: of the provider and the connector those are replaced that are new.
+---@param cluster peerage.Cluster
+---@param planned peerage.PlannedCluster
+function M.configure(cluster, planned)
+  local old, new = cluster.settings, planned.settings
+  local has_new_connector = is_new(cluster, old.connect, new.connect, cluster.connector_part, planned.connector)
+  local has_new_provider = old.serves ~= new.serves or is_new(cluster, old.via, new.via, cluster.provider_part, planned.provider)
+  if has_new_provider or not config.equal(planned.provider.unit.files, cluster.refused) then cluster.refused = {} end
+  cluster:configure(new)
+  if has_new_connector then
+    cluster:replace_connector(planned.connector)
+    cluster.connector.log.info("reloaded")
+  end
+  if has_new_provider then start(cluster, planned.provider) end
 end
 
 --- serve() of the version on trial ended.
@@ -41,20 +71,24 @@ end
 --- Judges the first poll of a new version.
 ---@param cluster peerage.Cluster
 ---@param failure table|nil why the poll gave no list
----@return boolean rolled_back
+---@return boolean is_over the version that was polled runs no more
 function M.judge(cluster, failure)
   local trial = cluster.trial
-  cluster.trial = nil
-  if not trial then return false end
-  local reason = trial.failure or failure and BROKEN[failure.reason] and failure
-  if not reason then return false end
+  local reason = trial and (trial.failure or failure and BROKEN[failure.reason] and failure)
+  if not reason then
+    cluster.trial = nil
+    return false
+  end
   cluster.provider.log.error("the new version failed before its first poll was over, the previous one runs again: "
     .. reason.message, { traceback = reason.traceback })
-  local part = earlier_part(cluster, trial.earlier.part)
-  if not part then return false end
-  cluster.provider:close()
-  task.sleep(0)
-  cluster:start_provider(part, trial.earlier.state)
+  local provider, part = cluster.provider, earlier_part(cluster, trial.earlier.part)
+  if cluster.provider ~= provider or provider:is_closed() then return true end -- a newer one came while that was loaded
+  if not part then
+    cluster.trial = nil
+    return false
+  end
+  cluster.refused = cluster.provider_part.unit.files
+  replace(cluster, part, trial.earlier.state, nil)
   return true
 end
 

@@ -2,6 +2,7 @@
 --- Watches files by their paths: the folder of every step, symbolic links included, so that a rename, a swapped link
 --- (`..data`, `current`) or a folder made anew is seen. What it says is only "look again".
 local fs = require("engine.fs")
+local log = require("engine.log")
 
 local M = {}
 M.__index = M
@@ -13,7 +14,7 @@ local MOST_LINKS = 40 -- as the kernel follows at most
 ---@return peerage.Watcher
 function M.new(scope, on_event) return setmetatable({ scope = scope, on_event = on_event, folders = {} }, M) end
 
-local function absolute(path) return path:sub(1, 1) == "/" and path or fs.realpath(".") .. "/" .. path end
+local function absolute(path) return path:sub(1, 1) == "/" and path or (fs.realpath(".") or "") .. "/" .. path end
 
 -- Calls `add(folder, name)` for each step of a path; a link's target is walked as well.
 local function walk(path, add, links)
@@ -37,18 +38,20 @@ local function walk(path, add, links)
 end
 
 local function listen(self, folder, watch)
+  local watched = self.folders[folder]
   for change in watch:each() do
-    local names = self.folders[folder].names
-    if not change.name or names[change.name] then self.on_event() end
+    if not change.name or watched.names[change.name] then self.on_event() end
   end
   watch:close()
-  if self.folders[folder] and self.folders[folder].watch == watch then self.folders[folder] = nil end
+  if self.folders[folder] ~= watched then return end -- it is not wanted any more
+  self.folders[folder] = nil
   self.on_event()
 end
 
 local function open(self, folder)
-  local watch = self.scope:run(fs.watch, folder)
-  if not watch then return end -- a folder that is not there: the one above it is watched
+  local watch, message, code = self.scope:run(fs.watch, folder)
+  if code == "ENOENT" or code == "ENOTDIR" then return end -- the folder above it is watched
+  if not watch then return log.warn("changes are noticed at polls and at SIGHUP only: " .. message) end
   self.folders[folder] = { watch = watch, names = {} }
   self.scope:spawn(listen, self, folder, watch)
 end

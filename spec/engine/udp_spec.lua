@@ -29,8 +29,9 @@ end
 
 -- Makes the interface `<name>0`, which can multicast, with an address.
 local function veth(name, address)
-  return (([[ip link add dev %s0 type veth peer name %s1; ip link set %s0 addrgenmode none;
-    ip link set %s1 addrgenmode none; ip link set %s0 up; ip link set %s1 up; ip address add ]]):gsub("%%s", name)) .. ("%s dev %s0"):format(address, name)
+  local setup = [[ip link add dev %s0 type veth peer name %s1; ip link set %s0 addrgenmode none;
+    ip link set %s1 addrgenmode none; ip link set %s0 up; ip link set %s1 up; ip address add ]]
+  return setup:gsub("%%s", name) .. ("%s dev %s0"):format(address, name)
 end
 
 -- Whatever is underway has arrived when this datagram has.
@@ -276,7 +277,7 @@ describe("engine.udp", function()
         local udp = require("engine.udp")
         local socket = assert(udp.open({ multicast = { group = "FF02:0::7265", only = true } }))
         print(socket:group(), table.concat(socket:join(), " "))
-        assert(socket:send("to all", "ff02::7265", (select(2, socket:address()))))
+        assert(socket:send("to all", "ff02:0:0::7265", (select(2, socket:address()))))
         for _ = 1, 2 do
           local data, sender = socket:receive()
           print(data, (sender:address()), sender:destination())
@@ -286,7 +287,8 @@ describe("engine.udp", function()
     end)
 
     it("is sent to on the other interfaces when one fails, and follows interfaces that come and go", function()
-      local output = alone(veth("a", "10.9.8.7/24") .. ";" .. veth("b", "10.9.9.7/24"), [[
+      local second = "; ip address add 10.9.8.8/24 dev a0;"
+      local output = alone(veth("a", "10.9.8.7/24") .. second .. veth("b", "10.9.9.7/24"), [[
         local udp = require("engine.udp")
         local socket = assert(udp.open({ multicast = { group = "230.1.1.1", only = true } }))
         local port = select(2, socket:address())
@@ -304,6 +306,30 @@ describe("engine.udp", function()
         say()
       ]])
       assert.equal("a0 b0\ntrue\t10.9.8.7\na0\nb0\ntrue\t10.9.9.7\nlo\ntrue\t127.0.0.1", output)
+    end)
+
+    it("is joined where it can be, and says where and why not on the others", function()
+      local limit = "; echo 1 > /proc/sys/net/ipv4/igmp_max_memberships"
+      local output = alone(veth("a", "10.9.8.7/24") .. ";" .. veth("b", "10.9.9.7/24") .. limit, [[
+        local socket = assert(require("engine.udp").open({ multicast = { group = "230.1.1.1" } }))
+        local names, message = socket:join()
+        print(table.concat(names, " "), message)
+        print(socket:send("x", "230.1.1.1", (select(2, socket:address()))), (socket:receive()))
+      ]])
+      assert.equal("a0\tcannot join 230.1.1.1 on b0: no buffer space available\ntrue\tx", output)
+    end)
+
+    it("takes nothing but its own datagrams off their routes", function()
+      local output = alone(veth("a", "10.9.8.7/24") .. ";" .. veth("b", "10.9.9.7/24") .. "; ip route add 230.1.1.2 dev b0", [[
+        local task, udp = require("engine.task"), require("engine.udp")
+        local mine = assert(udp.open({ multicast = { group = "230.1.1.1", interfaces = { "a0" } } }))
+        local other = assert(udp.open({ multicast = { group = "230.1.1.2", interfaces = { "b0" } } }))
+        for _, to in ipairs({ { mine, "230.1.1.1" }, { other, "230.1.1.2" } }) do
+          assert(mine:send("x", to[2], (select(2, to[1]:address()))))
+          print((task.timeout(1, function() return (select(2, to[1]:receive()):address()) end)))
+        end
+      ]])
+      assert.equal("10.9.8.7\n10.9.9.7", output)
     end)
 
     it("does not bring in other groups on the same port", function()
@@ -339,8 +365,10 @@ describe("engine.udp", function()
     it("is left on interfaces that are gone, and joined again when they are back", function()
       local a = open_group()
       assert.same({ nil, "cannot join 230.1.1.1 on gone0: no such device", "ENODEV" }, { a:join({ "gone0" }) })
-      local ok, _, code = a:send("to nobody", GROUP, port_of(a))
-      assert.same({ nil, "ENODEV" }, { ok, code })
+      assert.same(
+        { nil, ("cannot send 9 bytes to 230.1.1.1:%d: the group is joined on no interface"):format(port_of(a)), "ENODEV" },
+        { a:send("to nobody", GROUP, port_of(a)) }
+      )
       local b = open_group({ port = port_of(a) })
       b:send("unheard", GROUP, port_of(a))
       assert.equal("unheard", receive(b))
@@ -366,8 +394,19 @@ describe("engine.udp", function()
     end)
 
     it("is needed for join", function()
-      local a = open()
+      local a, b = open(), open_group()
       assert.error_matches(function() a:join() end, "this socket has no group")
+      b:close()
+      assert.same({ nil, "closed", "ECANCELED" }, { b:join() })
+      assert.same({ nil, "closed", "ECANCELED" }, { b:send("x", GROUP, 9) })
+    end)
+
+    it("that another socket joined is not heard by one without a group", function()
+      local b = open_group()
+      local plain = open({ port = port_of(b), reuse = true })
+      b:send("to the group", GROUP, port_of(b))
+      assert.equal("to the group", receive(b))
+      assert.is_nil(receive(plain, 0.02))
     end)
   end)
 

@@ -2,7 +2,6 @@
 -- From a config's file to what is to be started: loaded, with valid options, or refused with the files that were read.
 local Folder = require("support.folder")
 local config = require("peerage.config")
-local loader = require("peerage.loader")
 local plan = require("peerage.plan")
 
 describe("a plan", function()
@@ -83,16 +82,24 @@ describe("a plan", function()
     assert.is_truthy(prepare('return { via = "opener" }')) -- the helper counts handles and tasks
   end)
 
-  it("loads a provider as it is now", function()
-    local conf = read('return { via = "homies", port = 5 }')
+  it("loads a cluster as its files are now", function()
+    local conf = read('return { via = "homies", connect = "dialer", port = 5 }')
     folder:write("homies.lua", "return { options = { port = { type = 'integer' } }, poll = function() end }")
-    local settings = conf.clusters.default
-    local connector = { name = "none", unit = assert(plan.load_unit(loader.CONNECTOR, "none", conf)) }
-    assert.same({ port = 5 }, plan.load_provider(conf, settings, connector).options)
+    local dialer = folder:write("dialer.lua", "return { connect = function() end }")
+    local planned = assert(plan.cluster(conf, "default"))
+    assert.same({ { port = 5 }, "dialer" }, { planned.provider.options, planned.connector.name })
     local path = folder:write("homies.lua", "return { options = { port = { type = 'string' } }, poll = function() end }")
-    local part, message, files = plan.load_provider(conf, settings, connector)
-    assert.is_nil(part)
+    local refused, message, files = plan.cluster(conf, "default")
+    assert.is_nil(refused)
     assert.is_truthy(message:find("port: expected a string", 1, true), message)
-    assert.equal("string", type(files[path]))
+    assert.same({ "string", "string" }, { type(files[path]), type(files[dialer]) })
+  end)
+
+  it("names the places where it looked for a file in vain, for it may come", function()
+    local files = refuses('return { via = "homies" }', 'unknown provider "homies"')
+    assert.is_false(files[folder.path .. "/homies.lua"])
+    folder:write("homies.lua", "return { names = require('names') }")
+    files = refuses('return { via = "homies" }', "module 'names' not found")
+    assert.is_false(files[folder.path .. "/names.lua"])
   end)
 end)

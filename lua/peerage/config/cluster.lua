@@ -61,9 +61,6 @@ M.keys = {
   memory_limit = { type = { "number", "string" }, default = "64 MB", check = check_memory },
 }
 
---- Keys that a changed config swaps in place.
-M.hooks = { on_up = true, on_down = true, on_change = true }
-
 --- What connects when a config has no `connect`. "erlang" when the node was given a name, once that connector is there.
 ---@return string
 local function default_connector()
@@ -177,7 +174,7 @@ end
 
 local function equal(a, b, seen)
   if type(a) ~= type(b) then return false end
-  if type(a) ~= "table" then return a == b or type(a) == "function" end
+  if type(a) ~= "table" then return a == b end
   if seen[a] == b then return true end
   seen[a] = b
   for key, value in next, a do
@@ -189,20 +186,8 @@ local function equal(a, b, seen)
   return true
 end
 
---- Whether two values are the same. Functions all count as the same.
+--- Whether two settings have the same value. A function is the same as itself only: what it refers to may be another.
 ---@return boolean
 function M.equal(a, b) return equal(a, b, {}) end
-
---- Whether two clusters' settings have the same values. Functions all count as the same, and hooks are not looked at.
----@param a peerage.ClusterConfig
----@param b peerage.ClusterConfig
----@return boolean
-function M.same(a, b)
-  local seen = {}
-  for key in next, M.keys do
-    if not M.hooks[key] and not equal(a[key], b[key], seen) then return false end
-  end
-  return a.name == b.name
-end
 
 return M

@@ -7,7 +7,7 @@ local M = {}
 
 ---@class engine.udp.Multicast
 ---@field group string 224.0.0.0 to 239.255.255.255, or in ff00::/8
----@field interfaces? (string|integer)[] names, indexes or addresses of interfaces, at most 64. Default: all that are up
+---@field interfaces? (string|integer)[] names, indexes or addresses of interfaces. Default: all that are up
 ---  and can multicast, else the loopback one (IPv6 groups usually have no route there)
 ---@field ttl? integer hops, 0 to 255; default 1: this network
 ---@field loop? boolean whether sockets on this host hear what is sent from here; default true

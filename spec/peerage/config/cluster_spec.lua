@@ -136,7 +136,7 @@ describe("connect", function()
 end)
 
 describe("settings", function()
-  local function same(a, b) return config_cluster.same(assert(read(a)), assert(read(b))) end
+  local function same(a, b) return config_cluster.equal(assert(read(a)), assert(read(b))) end
 
   it("are the same when their values are", function()
     assert.is_true(same({ via = { "dns", servers = { "a", { b = 1 } } } }, { via = { "dns", servers = { "a", { b = 1 } } } }))
@@ -159,8 +159,11 @@ describe("settings", function()
     end)
   end
 
-  it("are the same whatever their functions", function()
-    assert.is_true(same({ on_up = function() end, via = function() return 1 end }, { on_change = print, via = print }))
+  it("differ when a function is another, for what it refers to may be another", function()
+    local function make(value) return function() return value end end
+    assert.is_true(same({ via = { "homies", filter = print } }, { via = { "homies", filter = print } }))
+    assert.is_false(same({ via = { "homies", filter = make(1) } }, { via = { "homies", filter = make(2) } }))
+    assert.is_false(same({ via = make(1) }, { via = make(1) }))
   end)
 
   it("may contain themselves", function()

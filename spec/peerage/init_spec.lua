@@ -1,0 +1,281 @@
+-- SPDX-License-Identifier: MIT
+-- The engine as a whole in this process: what a change of a file does to what runs, and what it leaves alone.
+local Folder = require("support.folder")
+local Hearing = require("support.hearing")
+local log = require("engine.log")
+local peerage = require("peerage")
+local plan = require("peerage.plan")
+local task = require("engine.task")
+local timer = require("engine.timer")
+
+local PATIENCE = 5 -- seconds
+
+describe("an engine that reloads", function()
+  local folder, hearing, engine
+
+  before_each(function()
+    folder = Folder.new()
+    hearing = Hearing.start()
+  end)
+  after_each(function()
+    if engine then engine:stop() end
+    engine = nil
+    hearing:stop()
+    log.level("info")
+    folder:remove()
+  end)
+
+  local function start(text)
+    local conf = assert(peerage.load_config(folder:write("config.lua", text)))
+    engine = peerage.start(assert(plan.prepare(conf)))
+    return engine
+  end
+
+  -- Each saves and waits until that was taken in.
+  local function save(name, text, expected)
+    folder:write(name, text)
+    engine:reload_now()
+    return hearing:expect(expected)
+  end
+
+  local function await(condition, what)
+    local deadline = timer.now() + PATIENCE
+    while not condition() do
+      if timer.now() > deadline then error("waited in vain for " .. what, 2) end
+      task.sleep(0.005)
+    end
+  end
+
+  local function await_live(name)
+    await(function()
+      local record = engine.clusters.default.registry:get(name)
+      return record and record.live
+    end, name .. " to be live")
+  end
+
+  local function provider(answer) return ("return { poll = function(self) %s end }"):format(answer) end
+
+  local HOOKS = [[
+    on_up = function(node) print("up: " .. node.name) end,
+    on_down = function(node, reason) print("down: " .. node.name .. " (" .. reason .. ")") end, ]]
+
+  describe("a connector's file", function()
+    local LINKS = [[local names = {}
+      return { connect = function(_, node) print("%s") names[node.name] = true return true end,
+        nodes = function() local list = {} for name in pairs(names) do list[#list + 1] = name end return list end }]]
+
+    before_each(function()
+      folder:write("links.lua", LINKS:format("old connect"))
+      start('return { via = "list", node_list = { "a@b" }, connect = "links", interval = 3600, sync_offset = 0, ' .. HOOKS .. "}")
+      hearing:expect("up: a@b")
+    end)
+
+    it("takes the new version, which connects anew", function()
+      folder:write("links.lua", LINKS:format("new connect"))
+      hearing:expect("down: a@b (the connector changed)")
+      hearing:expect("new connect")
+      hearing:expect("up: a@b")
+    end)
+
+    it("keeps the old version when the new one does not load", function()
+      save("links.lua", "return { connect = 5 }", "links.lua: connect: expected a function, found a number (5)")
+      await_live("a@b")
+      assert.equal(0, hearing:count("down: "))
+      save("links.lua", LINKS:format("mended"), "mended")
+    end)
+  end)
+
+  describe("with functions in its config", function()
+    it("swaps those that connect, and what is live stays so", function()
+      local CONFIG = 'return { via = "list", node_list = { "a@b" }, interval = 3600, sync_offset = 0, '
+        .. 'connect = function() print("%s") return true end, ' .. HOOKS .. "}"
+      start(CONFIG:format("old function"))
+      hearing:expect("up: a@b")
+      save("config.lua", CONFIG:format("new function"), "config.lua: reloaded")
+      hearing:expect("new function")
+      assert.equal(0, hearing:count("down: "))
+    end)
+
+    it("swaps those that poll", function()
+      local CONFIG = "return { sync_offset = 0, interval = 3600, via = function() print('%s') return {} end }"
+      start(CONFIG:format("old poll"))
+      hearing:expect("old poll")
+      save("config.lua", CONFIG:format("new poll"), "new poll")
+    end)
+
+    it("swaps those among a provider's options", function()
+      folder:write("homies.lua", provider("return { self.options.prefix() .. '@a' }"))
+      local CONFIG = 'return { sync_offset = 0, interval = 3600, via = { "homies", prefix = function() return "%s" end } }'
+      start(CONFIG:format("old"))
+      await_live("old@a")
+      save("config.lua", CONFIG:format("new"), "config.lua: reloaded")
+      await_live("new@a")
+    end)
+  end)
+
+  it("leaves a provider alone whose settings and files say what they said", function()
+    folder:write("homies.lua", "return { serve = function() print('served') require('engine.task').sleep(3600) end, poll = function() return { 'a@b' } end }")
+    start('return { via = "homies", sync_offset = 0, interval = 3600 }')
+    hearing:expect("served")
+    save("config.lua", '-- another text\nreturn { via = "homies", sync_offset = 0, interval = 1800 }', "config.lua: reloaded")
+    assert.equal(1800, engine.clusters.default.settings.interval)
+    local good = assert(io.open(folder.path .. "/homies.lua")):read("*a")
+    save("homies.lua", "return return", "homies.lua:1:")
+    folder:write("homies.lua", good)
+    engine:reload_now()
+    save("config.lua", 'return { via = "homies", sync_offset = 0, interval = 3600 }', "config.lua: reloaded")
+    assert.equal(1, hearing:count("served"))
+  end)
+
+  it("takes a provider's new version although the config that was saved with it is refused", function()
+    folder:write("homies.lua", provider('return { "old@a" }'))
+    start('return { via = "homies", sync_offset = 0, interval = 3600 }')
+    await_live("old@a")
+    folder:write("homies.lua", provider('return { "new@a" }'))
+    save("config.lua", "return { interval = 'x' }", "not reloaded, the old config stays")
+    await_live("new@a")
+  end)
+
+  it("takes a provider's new version with the config that is mended after both were refused", function()
+    folder:write("homies.lua", provider('return { "old@a" }'))
+    start('return { via = "homies", sync_offset = 0, interval = 3600 }')
+    await_live("old@a")
+    folder:write("homies.lua", "return { options = { a = { type = 'string' } }, poll = function(self) return { self.options.a } end }")
+    save("config.lua", 'return { via = "homies", a = 5 }', "a: expected a string")
+    save("config.lua", 'return { via = "homies", a = "new@a" }', "config.lua: reloaded")
+    await_live("new@a")
+  end)
+
+  it("takes up a file that a refused version was looking for", function()
+    folder:write("homies.lua", provider("return {}"))
+    start('return { via = "homies", sync_offset = 0, interval = 3600 }')
+    save("homies.lua", "local names = require('names') return { poll = function() return names end }", "module 'names' not found")
+    folder:write("names.lua", "return { 'a@b' }")
+    await_live("a@b")
+    assert.equal(0, hearing:count("is gone"))
+  end)
+
+  it("takes up a provider that a refused config was looking for", function()
+    start('return { sync_offset = 0, interval = 3600 }')
+    save("config.lua", 'return { via = "homies", sync_offset = 0, interval = 3600 }', 'unknown provider "homies"')
+    folder:write("homies.lua", provider('return { "a@b" }'))
+    await_live("a@b")
+  end)
+
+  describe("after a roll-back", function()
+    it("is mended by a file that only the failed version requires", function()
+      folder:write("homies.lua", provider('return { "old@a" }'))
+      start('return { via = "homies", sync_offset = 0, interval = 3600 }')
+      await_live("old@a")
+      folder:write("helper.lua", "return function() error('boom') end")
+      save("homies.lua", "local helper = require('helper') return { poll = function() return helper() end }",
+        "the previous one runs again: ")
+      folder:write("helper.lua", "return function() return { 'new@a' } end")
+      await_live("new@a")
+    end)
+
+    it("does not try the failed version again because of the config, and goes back once more", function()
+      folder:write("homies.lua", provider('print("old polls") return { "old@a" }'))
+      start('return { via = "homies", sync_offset = 0, interval = 3600 }')
+      hearing:expect("old polls")
+      save("homies.lua", provider('error("first failure")'), "first failure")
+      hearing:expect("old polls")
+      save("config.lua", 'return { via = "homies", sync_offset = 0, interval = 1800 }', "config.lua: reloaded")
+      hearing:expect("old polls")
+      assert.equal(1, hearing:count("first failure"))
+      save("homies.lua", provider('error("second failure")'), "second failure")
+      hearing:expect("old polls")
+    end)
+
+    it("runs one provider only, whatever was saved while it went back", function()
+      local function text(name, poll)
+        return ("return { poll = function(self) %s end, serve = function() while true do print('%s lives') require('engine.task').sleep(0.05) end end }")
+          :format(poll, name)
+      end
+      folder:write("homies.lua", text("first", "return {}"))
+      start('return { via = "homies", sync_offset = 0, interval = 3600 }')
+      hearing:expect("first lives")
+      save("homies.lua", text("second", "error('boom')"), "boom")
+      save("homies.lua", text("third", "return { 'third@a' }"), "third lives")
+      await_live("third@a")
+      local before = hearing:count("first lives")
+      task.sleep(0.2)
+      assert.equal(before, hearing:count("first lives"))
+    end)
+  end)
+
+  it("goes back to the function before when the new one raises", function()
+    local CONFIG = "return { sync_offset = 0, interval = 3600, via = function() %s end }"
+    start(CONFIG:format("return { 'old@a' }"))
+    await_live("old@a")
+    save("config.lua", CONFIG:format("error('boom')"), "the previous one runs again: ")
+    save("config.lua", CONFIG:format("return { 'new@a' }"), "config.lua: reloaded")
+    await_live("new@a")
+  end)
+
+  it("drops a poll in flight and polls the new version at once", function()
+    folder:write("homies.lua", provider("print('in flight') require('engine.task').sleep(3600)"))
+    start('return { via = "homies", sync_offset = 0, interval = 3600, timeout = 3600 }')
+    hearing:expect("in flight")
+    folder:write("homies.lua", provider("return { 'new@a' }"))
+    await_live("new@a")
+  end)
+
+  it("takes a new version before the first poll, too", function()
+    folder:write("homies.lua", provider("return { 'old@a' }"))
+    start('return { via = "homies", sync_offset = 800, interval = 3600 }')
+    save("homies.lua", provider("return { 'new@a' }"), "reloaded")
+    assert.is_nil(engine.clusters.default.last_poll)
+    await_live("new@a")
+    assert.is_nil(engine.clusters.default.registry:get("old@a"))
+  end)
+
+  it("starts and ends clusters as the config says; one that goes makes room for one that comes", function()
+    local CLUSTER = [[%s = { via = { poll = function() return {} end, stop = function() print("%s stops") end,
+      serve = function() print("%s serves") require("engine.task").sleep(3600) end } }, ]]
+    local function config(...)
+      local text = {}
+      for _, name in ipairs({ ... }) do text[#text + 1] = CLUSTER:format(name, name, name) end
+      return "return { sync_offset = 0, clusters = { " .. table.concat(text) .. "} }"
+    end
+    start(config("web", "cache"))
+    hearing:expect("web serves")
+    save("config.lua", config("web", "queue"), "cache stops")
+    hearing:expect("queue serves")
+    hearing:expect("config.lua: reloaded")
+    assert.same({ true, false, true }, {
+      engine.clusters.web ~= nil, engine.clusters.cache ~= nil, engine.clusters.queue ~= nil,
+    })
+  end)
+
+  it("follows a change of log_level and of reload", function()
+    start('return { sync_offset = 0, interval = 3600, reload = false }')
+    save("config.lua", 'return { sync_offset = 0, interval = 3600, log_level = "debug" }', "config.lua: reloaded")
+    assert.is_true(log.is_wanted("debug"))
+    folder:write("config.lua", 'return { sync_offset = 0, interval = 3600, log_level = "info" }') -- now it watches
+    hearing:expect("config.lua: reloaded")
+    assert.is_false(log.is_wanted("debug"))
+  end)
+
+  it("follows a file that its config requires", function()
+    folder:write("names.lua", "return { 'old@a' }")
+    start('return { via = "list", node_list = require("names"), sync_offset = 0, interval = 3600 }')
+    await_live("old@a")
+    folder:write("names.lua", "return { 'new@a' }")
+    await_live("new@a")
+  end)
+
+  it("says the state of each cluster while clusters come", function()
+    start([[return { sync_offset = 0, interval = 3600, clusters = {
+      a = { via = { poll = function() return {} end, counters = function() require("engine.task").sleep(0.05) return { n = 1 } end } },
+      b = { via = { poll = function() return {} end, counters = function() return { n = 2 } end } } } }]])
+    local explained = task.spawn(function() return engine:explain() end)
+    task.sleep(0.01)
+    engine.clusters = { c = engine.clusters.a, d = engine.clusters.b }
+    local text = explained:wait()
+    engine.clusters = { a = engine.clusters.c, b = engine.clusters.d }
+    for _, word in ipairs({ "cluster a: ", "cluster b: ", "a: provider table: n: 1", "b: provider table: n: 2" }) do
+      assert.is_truthy(text:find(word, 1, true), text)
+    end
+  end)
+end)
