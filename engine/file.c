@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Reading and replacing whole files with plain POSIX calls.
+// Files and folders in plain POSIX calls. Invariant: a file is checked once it is open, and appears whole or not at
+// all.
 #include "file.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,110 +14,84 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-const char *pe_file_type(mode_t mode) {
-    switch (mode & S_IFMT) {
-    case S_IFREG:
-        return "file";
-    case S_IFDIR:
-        return "directory";
-    case S_IFLNK:
-        return "link";
-    case S_IFIFO:
-        return "fifo";
-    case S_IFSOCK:
-        return "socket";
-    case S_IFCHR:
-        return "character device";
-    default:
-        return "block device";
-    }
+static int run_stat(struct pe_file *file) {
+    return stat(file->path, &file->found) ? -errno : 0;
 }
 
-static int refuse_type(mode_t mode, struct pe_file_reason *reason) {
-    snprintf(reason->text, sizeof reason->text, "it is a %s, expected a regular file", pe_file_type(mode));
-    return S_ISDIR(mode) ? -EISDIR : -EINVAL;
+static int run_lstat(struct pe_file *file) {
+    return lstat(file->path, &file->found) ? -errno : 0;
 }
 
-static int refuse_size(size_t max, struct pe_file_reason *reason) {
-    snprintf(reason->text, sizeof reason->text, "it is larger than the limit of %zu bytes", max);
-    return -EFBIG;
+static int run_realpath(struct pe_file *file) {
+    if (!(file->text = realpath(file->path, NULL))) return -errno;
+    file->length = strlen(file->text);
+    return 0;
 }
 
-static int refuse_mode(const char *path, mode_t mode, mode_t forbidden, struct pe_file_reason *reason) {
-    bool is_group_forbidden = forbidden & S_IRWXG;
-    snprintf(reason->text, sizeof reason->text,
-             "its mode %04o lets %s in, expected to be private (in a Kubernetes volume: defaultMode: %s): chmod %s %s",
-             mode & 07777, is_group_forbidden ? "group or others" : "others", is_group_forbidden ? "0400" : "0440",
-             is_group_forbidden ? "go-rwx" : "o-rwx", path);
-    return -EACCES;
+static int run_readlink(struct pe_file *file) {
+    if (!(file->text = malloc(PATH_MAX))) return -ENOMEM;
+    ssize_t length = readlink(file->path, file->text, PATH_MAX);
+    if (length < 0) return -errno;
+    file->length = (size_t)length;
+    return 0;
 }
 
-static ssize_t read_some(int fd, char *bytes, size_t size) {
-    ssize_t count;
-    do count = read(fd, bytes, size);
-    while (count < 0 && errno == EINTR);
-    return count;
+static int by_bytes(const struct dirent **a, const struct dirent **b) {
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int run_list(struct pe_file *file) {
+    struct dirent **entries;
+    int count = scandir(file->path, &entries, NULL, by_bytes);
+    if (count < 0) return -errno;
+    FILE *names = open_memstream(&file->text, &file->length);
+    for (int i = 0; i < count; free(entries[i++]))
+        if (names) fwrite(entries[i]->d_name, strlen(entries[i]->d_name) + 1, 1, names);
+    free(entries);
+    return names && !fclose(names) ? 0 : -ENOMEM;
 }
 
 // Reads to the end, whatever size the file had when it was opened: it may grow, and one in /proc says 0.
-static int read_to_end(int fd, size_t expected, size_t max, char **bytes, size_t *length) {
-    size_t room = 0;
-    ssize_t count;
-    do {
-        if (*length == room) {
-            room = room ? room * 2 : expected + 1;
-            if (room > max + 1) room = max + 1;
-            char *larger = realloc(*bytes, room);
-            if (!larger) return -ENOMEM;
-            *bytes = larger;
-        }
-        count = read_some(fd, *bytes + *length, room - *length);
-        if (count > 0) *length += (size_t)count;
-    } while (count > 0 && *length <= max);
-    if (count < 0) return -errno;
-    return *length > max ? -EFBIG : 0;
+static int read_to_end(struct pe_file *file, int fd) {
+    size_t room = (size_t)file->found.st_size + 1;
+    for (ssize_t count = 1; count; file->length += (size_t)count) {
+        if (file->length > file->size) return -EFBIG;
+        if (file->length == room) room *= 2;
+        if (room > file->size + 1) room = file->size + 1;
+        char *larger = realloc(file->text, room);
+        if (!larger) return -ENOMEM;
+        file->text = larger;
+        do count = read(fd, file->text + file->length, room - file->length);
+        while (count < 0 && errno == EINTR);
+        if (count < 0) return -errno;
+    }
+    return 0;
 }
 
-int pe_file_read(const char *path, size_t max, mode_t forbidden, char **bytes, size_t *length,
-                 struct pe_file_reason *reason) {
-    struct stat found;
-    int status = 0, fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    *bytes = NULL;
-    *length = 0;
-    if (fd < 0 && errno == ENXIO) return refuse_type(S_IFSOCK, reason);
+static int run_read(struct pe_file *file) {
+    int status, fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 && errno == ENXIO) return file->found.st_mode = S_IFSOCK, -EINVAL;
     if (fd < 0) return -errno;
-    if (fstat(fd, &found))
-        status = -errno;
-    else if (!S_ISREG(found.st_mode))
-        status = refuse_type(found.st_mode, reason);
-    else if (found.st_mode & forbidden)
-        status = refuse_mode(path, found.st_mode, forbidden, reason);
-    else if ((size_t)found.st_size > max)
-        status = refuse_size(max, reason);
-    else if ((status = read_to_end(fd, (size_t)found.st_size, max, bytes, length)) == -EFBIG)
-        refuse_size(max, reason);
+    mode_t mode = fstat(fd, &file->found) ? 0 : file->found.st_mode;
+    if (!S_ISREG(mode))
+        status = S_ISDIR(mode) ? -EISDIR : -EINVAL;
+    else if (mode & file->mode)
+        status = -EACCES;
+    else
+        status = (size_t)file->found.st_size > file->size ? -EFBIG : read_to_end(file, fd);
     close(fd);
-    if (!status) return 0;
-    free(*bytes);
-    *bytes = NULL;
     return status;
 }
 
-static int write_all(int fd, const char *bytes, size_t length) {
-    while (length > 0) {
-        ssize_t count = write(fd, bytes, length);
-        if (count < 0 && errno != EINTR) return -errno;
-        if (count < 0) continue;
-        bytes += count;
-        length -= (size_t)count;
-    }
-    return fsync(fd) ? -errno : 0;
-}
-
-static int make_temporary(const char *path, const char *bytes, size_t length, mode_t mode) {
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+static int write_new(const struct pe_file *file, const char *path) {
+    int status = 0, fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, file->mode);
     if (fd < 0) return -errno;
-    int status = write_all(fd, bytes, length);
+    for (size_t done = 0; done < file->size && !status;) {
+        ssize_t count = write(fd, file->data + done, file->size - done);
+        if (count > 0) done += (size_t)count;
+        if (count < 0 && errno != EINTR) status = -errno;
+    }
+    if (!status && fsync(fd)) status = -errno;
     if (close(fd) && !status) status = -errno;
     if (status) unlink(path);
     return status;
@@ -129,32 +106,37 @@ static int sync_folder(const char *folder) {
     return status;
 }
 
-static int put(const char *path, const char *bytes, size_t length, mode_t mode, bool exclusive) {
-    char folder[PATH_MAX], temporary[PATH_MAX + 40];
+static int put(const struct pe_file *file, const char *path, bool is_new) {
+    char temporary[PATH_MAX + 40];
     const char *slash = strrchr(path, '/');
+    int status, folder = slash ? (int)(slash - path) + 1 : 1;
     uint64_t random;
-    int status;
-    if (strlen(path) >= sizeof folder) return -ENAMETOOLONG;
+    if (strlen(path) >= PATH_MAX) return -ENAMETOOLONG;
     if (getrandom(&random, sizeof random, 0) != sizeof random) return -EIO;
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
-    snprintf(temporary, sizeof temporary, "%s/.peerage-%016llx.tmp", folder, (unsigned long long)random);
-    if ((status = make_temporary(temporary, bytes, length, mode))) return status;
-    if (exclusive ? link(temporary, path) : rename(temporary, path)) status = -errno;
-    if (status || exclusive) unlink(temporary);
-    return status ? status : sync_folder(folder);
+    snprintf(temporary, sizeof temporary, "%.*s/.peerage-%016llx.tmp", folder, slash ? path : ".",
+             (unsigned long long)random);
+    if ((status = write_new(file, temporary))) return status;
+    if (is_new ? link(temporary, path) : rename(temporary, path)) status = -errno;
+    if (status || is_new) unlink(temporary);
+    temporary[folder] = '\0';
+    return status ? status : sync_folder(temporary);
 }
 
-int pe_file_write(const char *path, const char *bytes, size_t length, mode_t mode, bool exclusive,
-                  struct pe_file_reason *reason) {
-    struct stat found;
-    if (exclusive) return put(path, bytes, length, mode, true);
-    if (lstat(path, &found)) return errno == ENOENT ? put(path, bytes, length, mode, false) : -errno;
-    char *target = realpath(path, NULL);
-    if (!target && errno == ENOENT) strcpy(reason->text, "it is a symbolic link that leads nowhere");
-    if (!target) return -errno;
-    int status = stat(target, &found) ? -errno : 0;
-    if (!status && !S_ISREG(found.st_mode)) status = refuse_type(found.st_mode, reason);
-    if (!status) status = put(target, bytes, length, mode, false);
+static int run_create(struct pe_file *file) {
+    return put(file, file->path, true);
+}
+
+static int run_replace(struct pe_file *file) {
+    if (lstat(file->path, &file->found)) return errno == ENOENT ? put(file, file->path, false) : -errno;
+    char *target = realpath(file->path, NULL);
+    int status = !target || stat(target, &file->found) ? -errno : 0;
+    if (!status && !S_ISREG(file->found.st_mode)) status = S_ISDIR(file->found.st_mode) ? -EISDIR : -EINVAL;
+    if (!status) status = put(file, target, false);
     free(target);
     return status;
 }
+
+const struct pe_file_verb pe_file_verbs[] = {
+    {"stat", run_stat},         {"lstat", run_lstat},     {"realpath", run_realpath},
+    {"readlink", run_readlink}, {"list", run_list},       {"read", run_read},
+    {"create", run_create},     {"replace", run_replace}, {NULL, NULL}};

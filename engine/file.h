@@ -1,26 +1,32 @@
 // SPDX-License-Identifier: MIT
-/// Whole files: read with checks on the opened file, replaced in one step. Knows no Lua; blocks, so it belongs on the
-/// thread pool. All return 0 or a negative libuv code.
+/// What is done with files and folders, in plain POSIX calls. Knows no Lua; blocks, so it belongs on the thread pool.
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
 
-/// Why a file was refused, where the code alone would not say: "it is a fifo, expected a regular file". Else empty.
-struct pe_file_reason {
-    char text[512];
+struct pe_file {
+    const char *path;
+    const char *data;  // write: the bytes
+    size_t size;       // write: how many; read: how many at most
+    mode_t mode;       // write: of the new file, less the umask; read: what its permissions must not have
+    struct stat found; // result: what is at `path`; all zero if that is not known
+    char *text;        // result, or NULL; the caller frees it
+    size_t length;
 };
 
-/// "file", "directory", "link", "fifo", "socket", "character device", "block device".
-const char *pe_file_type(mode_t mode);
+struct pe_file_verb {
+    const char *name;
+    int (*run)(struct pe_file *file); // returns 0 or a negative libuv code
+};
 
-/// Reads the regular file at `path`, refusing one of more than `max` bytes or with one of the permission bits
-/// `forbidden`. Never blocks on a fifo. On success the caller frees `*bytes`.
-int pe_file_read(const char *path, size_t max, mode_t forbidden, char **bytes, size_t *length,
-                 struct pe_file_reason *reason);
-
-/// Puts a new file with `mode` (less the umask) in the place of the one at `path`, or of the one that a symlink there
-/// leads to. `exclusive`: nothing may be there, not even a symlink. A failure leaves what was, and no temporary file.
-int pe_file_write(const char *path, const char *bytes, size_t length, mode_t mode, bool exclusive,
-                  struct pe_file_reason *reason);
+/// All of them, up to one without a name.
+///   stat, lstat         what is there
+///   realpath, readlink  a path, as text
+///   list                the names in a folder as text, each with its zero byte, sorted by byte value
+///   read                the bytes of a regular file that is private enough; hangs on no fifo. Refused by what was
+///                       found: EISDIR or EINVAL, EFBIG, EACCES with `found`
+///   replace             puts a new file in the place of the one at `path`, or of the one that a symlink there leads
+///                       to. A failure leaves what was, and no temporary file
+///   create              the same where nothing may be, not even a symlink
+extern const struct pe_file_verb pe_file_verbs[];

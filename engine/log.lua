@@ -1,126 +1,76 @@
 -- SPDX-License-Identifier: MIT
---- The log: the Lua half, which lays out fields; the C half lays out and writes messages. Tables are read raw: logging
---- runs no metamethods of anybody's.
+--- The log: the Lua half, which decides what is written and how. The C half hands it what the core has to say.
 local core = require("engine.log.core")
+local fields_of = require("engine.log.fields")
+local layout = require("engine.log.layout")
+local repeats = require("engine.log.repeats")
 
-local M = {
-  level = core.level,
-  is_wanted = core.is_wanted,
-  format = core.format,
-  counts = core.counts,
-  capture = core.capture,
-  repeat_window = core.repeat_window,
-}
+local M = {}
 
-local MAX_DEPTH = 6
-local MAX_BYTES = 1024 * 1024 -- of all fields of a message; the rest is "..."
-local RESERVED = { time = true, level = true, source = true, message = true, traceback = true, cut = true }
+local RANKS = { debug = 1, info = 2, warn = 3, error = 4 }
 
-local function name_of(key)
-  if type(key) == "string" then return key end
-  return type(key) == "number" and ("%.14g"):format(key) or type(key)
+local lowest, format = "info", "text"
+local counts = { debug = 0, info = 0, warn = 0, error = 0 }
+local listener -- a spec's function
+local is_listening = false
+
+local function check_level(level, expected)
+  if RANKS[level] then return end
+  error(('expected %s debug, info, warn or error, found "%s"'):format(expected, tostring(level)), 3)
 end
 
-local function sorted_names(object)
-  local names, keys = {}, {}
-  for key in next, object do
-    local name = name_of(key)
-    names[#names + 1] = name
-    keys[name] = key
-  end
-  table.sort(names)
-  return names, keys
+local function say(level, source, text, fields, traceback)
+  core.write(layout[format]({ level = level, source = source, text = text, fields = fields, traceback = traceback }))
 end
 
-local function is_list(object)
-  local count = 0
-  for _ in next, object do count = count + 1 end
-  return count == #object
+-- In a coroutine, where it cannot wait.
+local function give_to_listener(...)
+  is_listening = true
+  local ok, message = pcall(coroutine.wrap(listener), ...)
+  is_listening = false
+  if not ok then say("error", "log.capture", type(message) == "string" and message or "it raised") end
 end
 
-local encode
-
-local function encode_list(out, list, depth)
-  for i = 1, #list do
-    if i > 1 then out:add(",") end
-    if out:is_full() then return out:add('"..."') end
-    encode(out, rawget(list, i), depth)
-  end
-end
-
-local function encode_members(out, object, depth)
-  local names, keys = sorted_names(object)
-  for i = 1, #names do
-    if i > 1 then out:add(",") end
-    if out:is_full() then return out:add('"...":"..."') end
-    local name = names[i]
-    out:add(core.quote(depth == 1 and RESERVED[name] and "field_" .. name or name))
-    out:add(":")
-    encode(out, rawget(object, keys[name]), depth)
-  end
-end
-
-function encode(out, value, depth)
-  local kind = type(value)
-  if kind == "string" then return out:add(core.quote(value)) end
-  if kind == "boolean" then return out:add(tostring(value)) end
-  if kind == "number" then
-    local is_finite = value == value and value ~= math.huge and value ~= -math.huge
-    return out:add((is_finite and "%.14g" or '"%g"'):format(value))
-  end
-  if kind ~= "table" or depth > MAX_DEPTH then return out:add(core.quote(kind == "table" and "..." or kind)) end
-  local list = is_list(value)
-  out:add(list and "[" or "{");
-  (list and encode_list or encode_members)(out, value, depth + 1)
-  out:add(list and "]" or "}")
-end
-
-local Out = {}
-Out.__index = Out
-
-function Out:add(text)
-  self[#self + 1] = text
-  self.length = self.length + #text
-end
-
-function Out:is_full() return self.length > MAX_BYTES end
-
--- In text a plain word needs no quotes: `address=10.0.0.7 reason="connection refused"`.
-local function plain(text) return text:match("^[%w_.:/@%%+-]+$") end
-
-local function encode_words(out, fields)
-  local names, keys = sorted_names(fields)
-  for i = 1, #names do
-    local value = rawget(fields, keys[names[i]])
-    out:add((i > 1 and " " or "") .. (plain(names[i]) or core.quote(names[i])) .. "=")
-    local word = type(value) == "string" and plain(value)
-    if word then out:add(word) else encode(out, value, 1) end
-  end
-end
-
-local function lay_out(fields)
-  local out = setmetatable({ length = 0 }, Out)
-  local encoder = core.format() == "json" and encode_members or encode_words
-  encoder(out, fields, 1)
-  return table.concat(out)
-end
-
+-- A traceback goes below the message.
 local function split_traceback(fields)
-  local rest = {}
+  local traceback, rest = rawget(fields, "traceback"), {}
+  if type(traceback) ~= "string" then return fields, nil end
   for key, value in next, fields do rest[key] = value end
   rest.traceback = nil
-  return rest, fields.traceback
+  return rest, traceback
 end
+
+local function take(level, source, text, fields)
+  if listener and not is_listening then return give_to_listener(level, source, text, fields) end
+  local traceback, words
+  if fields then
+    fields, traceback = split_traceback(fields)
+    words = fields_of.lay_out(fields, format == "json")
+  end
+  if RANKS[level] >= RANKS.warn and repeats.has(level, source, text, words, say) then return end
+  say(level, source, text, words, traceback)
+end
+
+local function count(level)
+  counts[level] = counts[level] + 1
+  return RANKS[level] >= RANKS[lowest]
+end
+
+core.listen(function(event, source, text, traceback)
+  if event == "end" then
+    listener = nil
+    repeats.window(0)
+  end
+  if event == "end" or event == "wake" then return repeats.sweep(say) end
+  if count(event) then take(event, source, text, traceback and { traceback = traceback }) end
+end)
 
 local function write(level, source, message, fields)
   if type(message) ~= "string" then error(("expected a message, found a %s"):format(type(message)), 3) end
   if fields ~= nil and type(fields) ~= "table" then
     error(("expected a table of fields, found a %s"):format(type(fields)), 3)
   end
-  if not fields or not core.is_wanted(level) then return core.write(level, source, message) end
-  local rest, traceback = fields, nil
-  if type(rawget(fields, "traceback")) == "string" then rest, traceback = split_traceback(fields) end
-  core.write(level, source, message, lay_out(rest), traceback, fields)
+  if count(level) then take(level, source or core.label(), message, fields) end
 end
 
 --- A logger of its own name.
@@ -128,12 +78,63 @@ end
 ---@return engine.log.logger
 function M.named(source)
   local logger = {}
-  for _, level in ipairs({ "debug", "info", "warn", "error" }) do
+  for level in next, RANKS do
     logger[level] = function(message, fields) write(level, source, message, fields) end
   end
   return logger
 end
 
-for level, fn in pairs(M.named()) do M[level] = fn end
+for level, fn in next, M.named() do M[level] = fn end
+
+--- Sets the lowest level that is written; "info" at first. Another name raises.
+---@param name? engine.log.level
+---@return engine.log.level name the one in force
+function M.level(name)
+  if name ~= nil then check_level(name, "the log level") end
+  lowest = name or lowest
+  return lowest
+end
+
+--- Sets the format; "text" at first. Another name raises.
+---@param name? "text"|"json"
+---@return "text"|"json" name the one in force
+function M.format(name)
+  if name ~= nil and name ~= "text" and name ~= "json" then
+    error(('expected the log format text or json, found "%s"'):format(tostring(name)), 2)
+  end
+  format = name or format
+  return format
+end
+
+--- Whether messages of this level are written: for those that cost something to make.
+---@param level engine.log.level
+---@return boolean
+function M.is_wanted(level)
+  check_level(level, "a log level of")
+  return RANKS[level] >= RANKS[lowest]
+end
+
+--- How many messages there were of each level, those that were not written too.
+---@return { debug: integer, info: integer, warn: integer, error: integer }
+function M.counts()
+  return { debug = counts.debug, info = counts.info, warn = counts.warn, error = counts.error }
+end
+
+--- Sets for how long a repeated warning is held back; 60 at first, 0: not at all.
+---@param seconds? number
+---@return number seconds
+function M.repeat_window(seconds)
+  if seconds ~= nil and not (type(seconds) == "number" and seconds >= 0 and seconds <= 1e6) then
+    error("expected seconds from 0 to 1e6, found " .. tostring(seconds), 2)
+  end
+  return repeats.window(seconds)
+end
+
+--- For specs: gives the messages that would be written to `fn` instead, repeated ones too; nil ends that.
+---@param fn? fun(level: engine.log.level, source: string, message: string, fields?: table)
+function M.capture(fn)
+  if fn ~= nil and type(fn) ~= "function" then error("bad listener: function expected, found a " .. type(fn), 2) end
+  listener = fn
+end
 
 return M

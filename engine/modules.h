@@ -21,7 +21,7 @@ int luaopen_engine_udp(lua_State *L);
 static const luaL_Reg pe_modules[] = {
     {"engine.crypto", luaopen_engine_crypto},
     {"engine.dns.core", luaopen_engine_dns},
-    {"engine.fs", luaopen_engine_fs},
+    {"engine.fs.core", luaopen_engine_fs},
     {"engine.log.core", luaopen_engine_log},
     {"engine.net.core", luaopen_engine_net},
     {"engine.process.core", luaopen_engine_process},

@@ -28,6 +28,12 @@ local function check_type(options, name, kind, other)
   end
 end
 
+local function check_whole(text, level)
+  if find(text, "%z") then
+    error(('"%s" goes on with a zero byte: a program can be given none'):format(text:match("^%Z*")), level)
+  end
+end
+
 local function read_arguments(options, known)
   if type(options) ~= "table" then error("expected a table, found a " .. type(options), 3) end
   local arguments = {}
@@ -37,9 +43,7 @@ local function read_arguments(options, known)
       error(("argument %d: expected a string, found a %s"):format(i - 1, kind), 3)
     end
     arguments[i] = tostring(options[i])
-    if find(arguments[i], "%z") then
-      error(('"%s" goes on with a zero byte: a program can be given none'):format(arguments[i]:match("^%Z*")), 3)
-    end
+    check_whole(arguments[i], 4)
   end
   if not arguments[1] or arguments[1] == "" then error("expected a command as the first of the list", 3) end
   for key in next, options do
@@ -50,6 +54,7 @@ local function read_arguments(options, known)
   check_type(options, "cwd", "string")
   check_type(options, "timeout", "number")
   check_type(options, "max_output", "number")
+  check_whole(options.cwd or "", 4)
   return arguments
 end
 
@@ -60,7 +65,11 @@ local function read_environment(changes)
     if type(name) ~= "string" or name == "" or find(name, "[=%z]") then
       error("option \"env\": expected names of variables as keys", 0)
     end
-    if value ~= false then entries[#entries + 1] = name .. "=" .. tostring(value) end
+    if value ~= false then
+      local entry = name .. "=" .. tostring(value)
+      check_whole(entry, 0)
+      entries[#entries + 1] = entry
+    end
   end
   for _, entry in ipairs(core.environment()) do
     if changes[entry:match("^[^=]*")] == nil then entries[#entries + 1] = entry end

@@ -13,6 +13,7 @@ local Signals = {}
 Signals.__index = Signals
 Signals.__name = "signals"
 
+--- Waits for the next one.
 function Signals:next()
   local name = not self.is_closed and self.queue:pop()
   if not name then return nil, "closed", "ECANCELED" end
@@ -20,10 +21,12 @@ function Signals:next()
   return name
 end
 
+--- Iterates over them until it is closed.
 function Signals:each()
   return function() return (self:next()) end
 end
 
+--- Gives them back.
 function Signals:close()
   for _, watch in ipairs(self.watches) do watch:close() end
   self.is_closed = true

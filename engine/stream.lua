@@ -52,6 +52,7 @@ local function take(self, count)
   return sub(text, at, stop)
 end
 
+--- Waits for `count` bytes, or whatever comes.
 function Stream:read(count)
   local handle, size = handle_of(self), self.size
   if count ~= nil and not (type(count) == "number" and count >= 1 and count <= MAX_READ and count % 1 == 0) then
@@ -69,16 +70,22 @@ function Stream:read(count)
   return take(self, count)
 end
 
+--- Writes all of it.
 function Stream:write(data) return explain(self, "write", "to", handle_of(self):write(data)) end
 
+--- Waits for the rest of a write that was given up.
 function Stream:flush() return explain(self, "write", "to", handle_of(self):flush()) end
 
+--- Ends this direction.
 function Stream:shutdown() return explain(self, "write", "to", handle_of(self):shutdown()) end
 
+--- This end.
 function Stream:address() return handle_of(self):address() end
 
+--- The other end.
 function Stream:peer() return handle_of(self):peer() end
 
+--- Closes it.
 function Stream:close() handle_of(self):close() end
 
 return M

@@ -201,8 +201,10 @@ function Listener:accept()
   end
 end
 
+--- Where it listens.
 function Listener:address() return self.handle:address() end
 
+--- Closes it.
 function Listener:close() self.handle:close() end
 
 return M

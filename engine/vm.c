@@ -98,8 +98,8 @@ static void preload_modules(lua_State *L, const char *root) {
 
 static int prepare(lua_State *L) {
     const char *root = lua_touserdata(L, 1);
-    luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
     luaL_openlibs(L);
+    luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF); // after the library jit, which turns it on
     set_paths(L, root);
     preload_modules(L, root);
     return 0;

@@ -4,8 +4,5 @@
 
 #include <lua.h>
 
-/// Makes the class of watchers; once.
+/// Makes the class of watchers; gives the table on top `watch`, which makes one, and `watcher`, their methods.
 void pe_watch_register(lua_State *L);
-
-/// watch(path) -> watcher, or nil, message, code
-int pe_watch_l_watch(lua_State *L);

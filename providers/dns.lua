@@ -19,7 +19,7 @@ M.options = {
     type = "list", of = { type = "string", min = 1 }, min = 1,
     doc = 'DNS servers, "10.0.0.2" or "10.0.0.2:5353", instead of those of resolv.conf',
   },
-  dns_timeout = { type = "number", default = 1, min = 0.001, max = 3600, doc = "seconds for one look-up" },
+  dns_timeout = { type = "number", default = 1, min = 0.001, max = 300, doc = "seconds for one look-up" },
   tries = { type = "integer", default = 2, min = 1, max = 10, doc = "how often each server is asked" },
 }
 

@@ -37,12 +37,11 @@ local function walk(path, add, links)
   end
 end
 
-local function listen(self, folder, watch)
-  local watched = self.folders[folder]
-  for change in watch:each() do
+local function listen(self, folder, watched)
+  for change in watched.watch:each() do
     if not change.name or watched.names[change.name] then self.on_event() end
   end
-  watch:close()
+  watched.watch:close()
   if self.folders[folder] ~= watched then return end -- it is not wanted any more
   self.folders[folder] = nil
   self.on_event()
@@ -52,8 +51,9 @@ local function open(self, folder)
   local watch, message, code = self.scope:run(fs.watch, folder)
   if code == "ENOENT" or code == "ENOTDIR" then return end -- the folder above it is watched
   if not watch then return log.warn("changes are noticed at polls and at SIGHUP only: " .. message) end
-  self.folders[folder] = { watch = watch, names = {} }
-  self.scope:spawn(listen, self, folder, watch)
+  local watched = { watch = watch, names = {} }
+  self.folders[folder] = watched
+  self.scope:spawn(listen, self, folder, watched)
 end
 
 --- Watches these files, and no others any more. Waits.

@@ -2,7 +2,9 @@
 -- Against the vectors of RFC 1321, FIPS 180-4 and RFC 4231.
 local crypto = require("engine.crypto")
 
-local function hex_of(name, ...) return crypto.hex(crypto[name](...)) end
+local function hex_of(name, ...)
+  return (crypto[name](...):gsub(".", function(byte) return ("%02x"):format(byte:byte()) end))
+end
 
 describe("engine.crypto", function()
   it("gives the MD5 digests of RFC 1321", function()
@@ -95,7 +97,7 @@ describe("engine.crypto", function()
   end)
 
   it("refuses what is not a string", function()
-    for _, name in ipairs({ "md5", "sha256", "hex" }) do
+    for _, name in ipairs({ "md5", "sha256" }) do
       assert.error_matches(function() crypto[name](nil) end, "string expected")
       assert.error_matches(function() crypto[name]({}) end, "string expected")
     end

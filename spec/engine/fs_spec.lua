@@ -323,6 +323,18 @@ describe("an operation on files", function()
   end)
 end)
 
+describe("a failed operation on files", function()
+  it("names the reason of the system when nothing better is known", function()
+    sh("mkdir folder; ln -s loop loop; echo old > folder/file")
+    assert.same({ nil, ("cannot read %s: too many symbolic links encountered"):format(path("loop")), "ELOOP" },
+      { fs.read(path("loop")) })
+    assert.same({ nil, ("cannot write %s: too many symbolic links encountered"):format(path("loop")), "ELOOP" },
+      { fs.write(path("loop"), "x") })
+    assert.same({ nil, ("cannot list %s: no such file or directory"):format(path("missing")), "ENOENT" },
+      { fs.list(path("missing")) })
+  end)
+end)
+
 describe("fs.watch", function()
   -- All changes that come until the file `name` was seen.
   local function names_until(watcher, name)
@@ -434,6 +446,22 @@ describe("fs.watch", function()
       while task.timeout(0.02, function() return watcher:next() end) do end
     end
     sh("echo more >> file")
+    assert.same({}, next_of(watcher))
+    watcher:close()
+  end)
+
+  it("goes on after it told a change of its path to a task that has ended since", function()
+    sh("echo 1 > file")
+    local watcher = assert(fs.watch(path("file")))
+    local owner, told = scope.new(), task.queue()
+    owner:spawn(function()
+      while true do told:push(watcher:next()) end
+    end)
+    sh("echo 2 > new; mv new file")
+    assert.same({}, told:pop())
+    owner:close()
+    while task.timeout(0.02, function() return watcher:next() end) do end
+    sh("echo 3 >> file")
     assert.same({}, next_of(watcher))
     watcher:close()
   end)

@@ -215,6 +215,17 @@ TIME error [engine] again
 ]], without_times(output))
   end)
 
+  it("is counted when it is an error of the core, too", function()
+    local output = without_times(run([[
+      for _ = 1, 3 do
+        task.spawn(function() error("again", 0) end)
+        task.sleep(0)
+      end]]))
+    assert.matches("^TIME error %[engine%] again\n    stack traceback:\n", output)
+    assert.equal(1, select(2, output:gsub("again\n", "")))
+    assert.matches("\nTIME error [engine] again (repeated 2 times)\n", output, 1, true)
+  end)
+
   it("does not keep an engine alive that has nothing else to do", function()
     local before = timer.now()
     local output = run([[log.warn("again") log.warn("again") task.queue():pop()]])
@@ -277,6 +288,17 @@ print(len(before) > 30000, before.endswith(b"x"), after[:1] == b"\n", after.ends
 END
 ]]):format(folder, program))
     assert.equal("True True True True 2\n", output)
+  end)
+end)
+
+describe("the log without its Lua half", function()
+  it("still has the core's errors, as a plain line each", function()
+    local output = run([[
+      require("engine.log.core").listen(function() error("broken") end)
+      task.spawn(function() error("first\n\27[2J" .. ("x"):rep(10000), 0) end)
+      task.sleep(0)]])
+    assert.matches("^error %[engine%] first\\n\\u001b%[2Jxxx+\n$", output)
+    assert(#output > 4000 and #output <= 4096, #output .. " bytes")
   end)
 end)
 

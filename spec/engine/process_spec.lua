@@ -84,6 +84,8 @@ describe("process.run", function()
       ["argument 1: expected a string, found a table"] = { "true", {} },
       ['unknown option "timout"'] = { "true", timout = 1 },
       ["goes on with a zero byte"] = { "echo", "a\0b" },
+      ['"/" goes on'] = { "true", cwd = "/\0tmp" },
+      ['"A=b" goes on'] = { "true", env = { A = "b\0c" } },
       ['option "timeout": expected a number, found a string'] = { "true", timeout = "1" },
       ['option "cwd": expected a string, found a number'] = { "true", cwd = 1 },
       ['option "max_output": expected a number, found a string'] = { "true", max_output = "1 MB" },
@@ -377,10 +379,6 @@ describe("process", function()
       require("engine.process").exit_now(7)
     ]])
     assert.same({ 7, "" }, { ended.code, ended.stdout })
-  end)
-
-  it("is_terminal tells a terminal from a pipe", function()
-    assert.equal("false\n", engine('print(require("engine.process").is_terminal(1))').stdout)
   end)
 
   it("kills its programs when the engine ends, and leaves at once", function()

@@ -11,11 +11,13 @@ local M = {}
 M.options = {
   port = { type = "integer", min = 1, max = 65535, doc = "port of nodes whose provider gives none" },
   keep = { type = "boolean", default = true, doc = "keep the connection; false: connect, close, and try again at each poll" },
+  lost_after = {
+    type = "integer", default = 30, min = 1, max = 86400,
+    doc = "seconds without a sign of life from the node's host after which it counts as lost",
+  },
 }
 
 local TIMEOUT = 5 -- seconds, where the attempt has no limit of its own
-local KEEPALIVE = 10 -- seconds of silence before a peer is asked whether it is still there
-local USER_TIMEOUT = 30 -- seconds without an acknowledgement after which it is not
 local AT_ONCE = 64 -- probes
 
 local WORDS = { EHOSTUNREACH = "no route to host", EOF = "closed by the node" }
@@ -28,10 +30,13 @@ local function links_of(self)
   return self.links
 end
 
--- The stream belongs to the connector, not to the attempt; so the attempt's limit is handed over.
+-- The stream belongs to the connector, not to the attempt; so the attempt's limit is handed over. A silent host is asked
+-- whether it is there after a third of the time in which it is to answer.
 local function open(self, host, port)
+  local lost_after = self.options.lost_after
   local stream, message, code = self.scope:run(tcp.connect, {
-    host = host, port = port, timeout = scopes.timeout(TIMEOUT), keepalive = KEEPALIVE, user_timeout = USER_TIMEOUT,
+    host = host, port = port, timeout = scopes.timeout(TIMEOUT),
+    keepalive = math.ceil(lost_after / 3), user_timeout = lost_after,
   })
   if not stream then return nil, (reason_of(message, code)) end
   return stream

@@ -32,9 +32,4 @@ function crypto.random(count) end
 ---@return boolean is_equal false for strings of different length
 function crypto.equal(a, b) end
 
---- Lower-case hexadecimal digits, two a byte.
----@param data string
----@return string
-function crypto.hex(data) end
-
 return crypto

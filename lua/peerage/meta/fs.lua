@@ -79,8 +79,8 @@ function fs.watch(path) end
 ---@overload fun(): engine.fs.change?
 local watcher = {}
 
---- Waits for the next change. Between two calls changes are kept: of one name as one, and of more than 64 names as one
---- without a name. A second task that waits raises.
+--- Waits for the next change. Between two calls changes are kept: of one name as one, and of more than 64 names (or
+--- 4 KB of them) as one without a name. A second task that waits raises.
 ---@return engine.fs.change? change
 ---@return string? message "gone": the path leads nowhere any more; "closed"
 ---@return string? code ENOENT: gone; ECANCELED: closed

@@ -12,6 +12,8 @@
 --- A warning or error whose level, source, message and fields repeat within a minute is counted, and said once more
 --- with its count when the minute is over. More than 1 MB of a message is cut and the rest counted (`cut`).
 ---
+--- Errors of the core are logged alike; should Lua have no memory left, each is one plain line.
+---
 --- Logging never waits for a task and runs no metamethods. When stderr cannot take a message it is dropped.
 ---@class engine.log: engine.log.logger
 local log = {}

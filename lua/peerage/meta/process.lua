@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 ---@meta engine.process
---- Programs, and the signals and standard files of this process. A program runs in a process group of its own: when it
+--- Programs, and the signals of this process. A program runs in a process group of its own: when it
 --- has ended, what it left in that group is killed.
 
 ---@class engine.process
@@ -101,10 +101,5 @@ function Signals:close() end
 --- Ends this process at once: nothing is closed, nothing is flushed.
 ---@param status integer
 function M.exit_now(status) end
-
---- Whether a standard file is a terminal.
----@param fd integer 0, 1 or 2
----@return boolean
-function M.is_terminal(fd) end
 
 return M

@@ -1,0 +1,203 @@
+-- SPDX-License-Identifier: MIT
+-- One cluster's loop: when it polls, what it makes of the answers, and what a connector's word counts.
+local Cluster = require("peerage.cluster")
+local Hearing = require("support.hearing")
+local hostile = require("support.hostile")
+local scopes = require("engine.scope")
+local task = require("engine.task")
+local timer = require("engine.timer")
+
+local PATIENCE = 5 -- seconds
+
+describe("a cluster", function()
+  local scope, hearing, cluster
+
+  before_each(function()
+    scope = scopes.new("engine")
+    hearing = Hearing.start()
+  end)
+  after_each(function()
+    scope:close()
+    hearing:stop()
+  end)
+
+  local function part(word, module) return { name = word, options = {}, unit = { name = word, module = module, files = {} } } end
+
+  -- `poll` is the provider's, or a list that is its answer.
+  local function start(poll, connector, settings)
+    local all = {
+      interval = 3600, sync_offset = 0, timeout = 1, connect_timeout = 1, log_results = true, prune = false, prune_after = 1,
+    }
+    for key, value in pairs(settings or {}) do all[key] = value end
+    local answer = type(poll) == "table" and function() return poll end or poll
+    cluster = Cluster.start({
+      name = "default", settings = all, provider = part("homies", { poll = answer }),
+      connector = part("links", connector or { connect = function() return true end, follows_found = true }),
+    }, { name = "me@here", scope = scope, on_poll = function() end })
+    return cluster
+  end
+
+  local function await(condition, what)
+    local deadline = timer.now() + PATIENCE
+    while not condition() do
+      if timer.now() > deadline then error("waited in vain for " .. what, 2) end
+      task.sleep(0.002)
+    end
+  end
+
+  local function poll_again()
+    local before = cluster.last_poll
+    cluster:poll_soon()
+    await(function() return cluster.last_poll ~= before end, "another poll")
+  end
+
+  local function is_live(name)
+    local record = cluster.registry:get(name)
+    return record ~= nil and record.live
+  end
+
+  it("waits for the interval from the end of a poll", function()
+    local starts, ends = {}, {}
+    start(function()
+      starts[#starts + 1] = timer.now()
+      task.sleep(0.15)
+      ends[#ends + 1] = timer.now()
+      return {}
+    end, nil, { interval = 0.1 })
+    await(function() return starts[3] end, "three polls")
+    for i = 2, 3 do
+      local pause = starts[i] - ends[i - 1]
+      assert(pause >= 0.095 and pause < 0.15, pause)
+    end
+  end)
+
+  it("makes one poll of many wishes, at most ten a second, and none of those that a poll has served", function()
+    local polls = {}
+    start(function()
+      polls[#polls + 1] = timer.now()
+      return {}
+    end)
+    await(function() return cluster.last_poll end, "the first poll")
+    cluster:poll_soon()
+    task.sleep(0.02) -- the loop holds the next poll back: these are served by it
+    for _ = 1, 5 do cluster:poll_soon() end
+    task.sleep(0.35)
+    assert.equal(2, #polls)
+    assert(polls[2] - polls[1] >= 0.095)
+  end)
+
+  it("stands every answer of a provider, and says what was wrong", function()
+    local answers = {
+      { function() return 5 end, "poll() returned a number (5): expected a list of nodes" },
+      { function() return "a@b" end, "did you forget the braces?" },
+      { function() end, "poll() returned nil without a reason" },
+      { function() error(nil) end, "poll(): raised nothing instead of a message" },
+      { function() error(hostile.table({})) end, "poll(): raised a table instead of a message" },
+      { function() return { "good@h", "bad", 5, { "nested@h" } } end, 'poll(): entry 2: expected a node name like "app@10.0.0.1", found "bad"' },
+      { function() return { [1] = "good@h", [7] = "late@h" } end, "poll(): list: expected no holes, found 2 entries up to index 7" },
+      { function() return hostile.table({ hostile.table({ name = "good@h" }) }) end },
+      { function() local list = {} for i = 1, 10000 do list[i] = "good@h" end return list end },
+      { function() task.sleep(3600) end, "poll(): timed out after 0.05 s" },
+    }
+    local at = 0
+    start(function() return answers[at][1]() end, nil, { sync_offset = 3600000, timeout = 0.05 })
+    for i, answer in ipairs(answers) do
+      at = i
+      cluster:poll()
+      if answer[2] then hearing:expect(answer[2]) end
+    end
+    assert.is_true(is_live("good@h"))
+    assert.same({ 1, 1 }, { cluster.registry:count() })
+  end)
+
+  it("with a function that connects, drops who is not found any more", function()
+    local list, downs = { "a@h" }, task.queue()
+    start(function() return list end, { connect = function() return true end }, { on_down = function(node, reason) downs:push({ node.name, reason }) end })
+    await(function() return is_live("a@h") end, "a@h")
+    list = {}
+    poll_again()
+    assert.same({ "a@h", "no longer found" }, downs:pop())
+    assert.is_nil(cluster.registry:get("a@h"))
+  end)
+
+  describe("with a connector that lists its nodes", function()
+    local links, list, asked, may_answer
+
+    local function connector(more)
+      links = {}
+      local module = {
+        connect = function(_, node)
+          links[node.name] = true
+          return true
+        end,
+        disconnect = function(_, node) links[node.name] = nil end,
+        nodes = function()
+          local names = {}
+          for name in pairs(links) do names[#names + 1] = name end
+          if asked then
+            asked:push(true)
+            may_answer:pop()
+          end
+          return names
+        end,
+      }
+      for key, value in pairs(more or {}) do module[key] = value end
+      return module
+    end
+
+    before_each(function() list, asked, may_answer = { "a@h" }, nil, nil end)
+
+    it("counts a node that connected since it was asked as live", function()
+      local downs = 0
+      start(function() return list end, connector(), { on_down = function() downs = downs + 1 end })
+      await(function() return is_live("a@h") end, "a@h")
+      asked, may_answer = task.queue(), task.queue()
+      cluster:poll_soon()
+      asked:pop()
+      links["b@h"] = true
+      cluster:set_live("b@h", true)
+      may_answer:push(true)
+      asked = nil
+      poll_again()
+      assert.is_true(is_live("b@h"))
+      assert.equal(0, downs)
+    end)
+
+    it("counts a node that went down since it was asked as down", function()
+      local ups = 0
+      start(function() return list end, connector({ connect = function() return false, "no" end }), { on_up = function() ups = ups + 1 end })
+      await(function() return cluster.last_poll end, "the first poll")
+      links["a@h"] = true
+      poll_again()
+      assert.is_true(is_live("a@h"))
+      asked, may_answer = task.queue(), task.queue()
+      cluster:poll_soon()
+      asked:pop()
+      cluster:set_live("a@h", false, "closed")
+      links["a@h"], asked = nil, nil
+      may_answer:push(true)
+      poll_again()
+      assert.is_false(is_live("a@h"))
+      assert.equal(1, ups)
+    end)
+
+    it("prunes beside the loop, though a node goes down meanwhile", function()
+      list = { "a@h", "b@h", "c@h" }
+      local disconnected = task.queue()
+      local module = connector({ disconnect = function(self, node)
+        self:down("b@h", "gone by itself")
+        disconnected:push(node.name)
+        task.sleep(0.5)
+        links[node.name] = nil
+      end })
+      start(function() return list end, module, { prune = "always" })
+      for _, name in ipairs(list) do await(function() return is_live(name) end, name) end
+      list = {}
+      local started = timer.now()
+      poll_again()
+      assert(timer.now() - started < 0.4, "the poll waited for disconnect()")
+      disconnected:pop()
+      poll_again() -- the loop goes on
+    end)
+  end)
+end)
