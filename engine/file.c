@@ -129,7 +129,8 @@ static int run_create(struct pe_file *file) {
 static int run_replace(struct pe_file *file) {
     if (lstat(file->path, &file->found)) return errno == ENOENT ? put(file, file->path, false) : -errno;
     char *target = realpath(file->path, NULL);
-    int status = !target || stat(target, &file->found) ? -errno : 0;
+    if (!target) return -errno;
+    int status = stat(target, &file->found) ? -errno : 0;
     if (!status && !S_ISREG(file->found.st_mode)) status = S_ISDIR(file->found.st_mode) ? -EISDIR : -EINVAL;
     if (!status) status = put(file, target, false);
     free(target);

@@ -77,7 +77,7 @@ local function read_environment(changes)
   return entries
 end
 
-local function stream(handle, name) return handle and streams.new(handle, "standard " .. name .. " of a process") end
+local function wrap(handle, name) return handle and streams.new(handle, "standard " .. name .. " of a process") end
 
 local function start(arguments, options, has_stderr)
   local environment, seconds = read_environment(options.env or {}), scopes.timeout(options.timeout or math.huge)
@@ -86,7 +86,7 @@ local function start(arguments, options, has_stderr)
   if not handle then return nil, input, output end
   local self = setmetatable({
     handle = handle, pid = pid, name = arguments[1], seconds = seconds,
-    stdin = stream(input, "input"), stdout = stream(output, "output"), stderr = stream(errors, "error"),
+    stdin = wrap(input, "input"), stdout = wrap(output, "output"), stderr = wrap(errors, "error"),
   }, Process)
   if type(options.stdin) == "string" then
     task.spawn(function()

@@ -31,9 +31,10 @@ local function handle_of(self)
   error(("expected a stream as self, found a %s: call the method with a colon"):format(type(self)), 3)
 end
 
+-- Called in a method's `return`, which leaves no level of its own.
 local function explain(self, verb, preposition, ok, reason, code)
   if ok or code == "ECANCELED" or code == "EOF" then return ok, reason, code end
-  if code == "EALREADY" then error(("another task %ss %s %s already"):format(verb, preposition, self.label), 3) end
+  if code == "EALREADY" then error(("another task %ss %s %s already"):format(verb, preposition, self.label), 2) end
   if code == "EBUSY" then return nil, UNFINISHED, code end
   return nil, ("cannot %s %s %s: %s"):format(verb, preposition, self.label, reason), code
 end
@@ -71,7 +72,11 @@ function Stream:read(count)
 end
 
 --- Writes all of it.
-function Stream:write(data) return explain(self, "write", "to", handle_of(self):write(data)) end
+function Stream:write(data)
+  local handle = handle_of(self)
+  if type(data) ~= "string" then error(("bad argument #1 (string expected, got %s)"):format(type(data)), 2) end
+  return explain(self, "write", "to", handle:write(data))
+end
 
 --- Waits for the rest of a write that was given up.
 function Stream:flush() return explain(self, "write", "to", handle_of(self):flush()) end

@@ -128,7 +128,8 @@ function M.connect(given)
   if settings.host and (settings.port or 0) == 0 then
     error('option "port": expected an integer from 1 to 65535, found none', 2)
   end
-  if not (settings.timeout > 0) then
+  local is_positive = settings.timeout > 0
+  if not is_positive then
     error(('option "timeout": expected seconds above 0, found %g'):format(settings.timeout), 2)
   end
   local stream, reason, code = connect(settings, limit(math.min(settings.timeout, 1e9)))

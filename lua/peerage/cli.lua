@@ -55,12 +55,13 @@ end
 
 local function say(...) io.stderr:write("peerage-lua: ", table.concat({ ... }), "\n") end
 
--- What the config says to start; nil if it is wrong, which is said.
-local function load_plan(path, overrides)
+-- What the config says to start; nil if it is wrong, which is said. `level` is the log's, the config's own without.
+local function load_plan(path, overrides, level)
+  log.level(level or overrides.log_level or "info")
   local conf, message = peerage.load_config(path, overrides)
   local planned
   if conf then
-    log.level(conf.log_level)
+    log.level(level or conf.log_level)
     log.format(conf.log_format)
     planned, message = plan.prepare(conf)
   end
@@ -130,7 +131,7 @@ local function follow_signals(signals, running)
 end
 
 -- Signals are heard before the config's code runs: a SIGHUP that comes early would end the process.
-local function serve(arguments, overrides)
+local function serve(path, overrides)
   local signals, message = process.signals("TERM", "INT", "HUP", "USR1")
   if not signals then
     say(message)
@@ -138,7 +139,7 @@ local function serve(arguments, overrides)
   end
   local running = { ended = task.queue(1) }
   task.spawn(follow_signals, signals, running)
-  local planned = load_plan(arguments.config, overrides)
+  local planned = load_plan(path, overrides)
   if not planned then return CONFIG end
   running.engine = peerage.start(planned, overrides)
   running.ended:pop()
@@ -147,12 +148,9 @@ local function serve(arguments, overrides)
 end
 
 local function run_config(arguments)
-  local quiet = arguments.once or arguments.check
   local overrides = { name = arguments.name, log_level = arguments.log_level, log_format = arguments.log_format }
-  if quiet and not overrides.log_level then overrides.log_level = "warn" end
-  log.level(overrides.log_level or "info")
-  if not quiet then return serve(arguments, overrides) end
-  local planned = load_plan(arguments.config, overrides)
+  if not (arguments.once or arguments.check) then return serve(arguments.config, overrides) end
+  local planned = load_plan(arguments.config, overrides, arguments.log_level or "warn")
   if not planned then return CONFIG end
   for _, warning in ipairs(planned.warnings) do log.warn(warning) end
   if arguments.once then

@@ -45,19 +45,27 @@ function M.new()
     found_count = 0,
     live_count = 0,
     polled_at = -math.huge,
-    order = nil, -- records sorted by name, until one comes or goes
+    order = {}, -- records sorted by name, when it was asked for last
+    is_ordered = true, -- none has come or gone since
+    arrivals = nil, -- names of those that came since; nil: too many to tell
   }, Registry)
 end
 
 local function create(self, name)
   local record = { name = name, found = false, live = false, attempts = 0, failures = 0, missing = 0 }
-  self.records[name], self.order = record, nil
+  self.records[name], self.is_ordered = record, false
+  local arrivals = self.arrivals
+  if arrivals and #arrivals < self.found_count + self.live_count then
+    arrivals[#arrivals + 1] = name
+  else
+    self.arrivals = nil
+  end
   return record
 end
 
 local function drop_if_idle(self, record)
   if record.found or record.live then return end
-  self.records[record.name], self.order = nil, nil
+  self.records[record.name], self.is_ordered = nil, false
 end
 
 local function lose(self, record)
@@ -177,20 +185,45 @@ function Registry:each()
   end
 end
 
+local function all_names(records)
+  local names = {}
+  for name in next, records do
+    names[#names + 1] = name
+  end
+  return names
+end
+
+-- The records of `order` that are still there, and those of the sorted names `arrivals`, some of which may be gone
+-- again, or have come twice.
+local function merge(records, order, arrivals)
+  local merged, count, at = {}, 0, 1
+  for i = 1, #order + 1 do
+    local record = order[i]
+    while arrivals[at] and (not record or arrivals[at] < record.name) do
+      local arrival = records[arrivals[at]]
+      if arrival and merged[count] ~= arrival then
+        count = count + 1
+        merged[count] = arrival
+      end
+      at = at + 1
+    end
+    if record and records[record.name] == record then
+      count = count + 1
+      merged[count] = record
+    end
+  end
+  return merged
+end
+
 --- All records by name. The list is kept until a record comes or goes: not to be changed.
 ---@return peerage.Record[]
 function Registry:sorted()
-  if self.order then return self.order end
-  local order = {}
-  for name in next, self.records do
-    order[#order + 1] = name
-  end
-  table.sort(order)
-  for i = 1, #order do
-    order[i] = self.records[order[i]]
-  end
-  self.order = order
-  return order
+  if self.is_ordered then return self.order end
+  local arrivals = self.arrivals or all_names(self.records)
+  table.sort(arrivals)
+  self.order = merge(self.records, self.arrivals and self.order or {}, arrivals)
+  self.arrivals, self.is_ordered = {}, true
+  return self.order
 end
 
 ---@return integer found, integer live

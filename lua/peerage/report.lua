@@ -8,7 +8,8 @@ local M = {}
 
 local INDENT = "     "
 local GAP = 6 -- spaces after the longest name
-local DEFAULT_LIMIT = 100 -- rows a section
+
+M.LIMIT = 100 -- rows a section, where none is given
 
 ---@class peerage.Report
 ---@field version string
@@ -17,7 +18,9 @@ local DEFAULT_LIMIT = 100 -- rows a section
 ---@field interval number seconds
 ---@field stale? string why the list is not from the last poll
 ---@field rows { [1]: string, ok: boolean?, reason: string? }[] nodes in the list; `ok` nil: not tried
+---@field row_count? integer of all nodes in the list, where `rows` has the first only
 ---@field live string[] to be shown in this order, this node among them
+---@field live_count? integer of all that are live, where `live` has the first only
 ---@field self_name? string
 ---@field limit? integer rows to show in each section, default 100
 
@@ -60,7 +63,7 @@ end
 ---@param t peerage.Report
 ---@return string text several lines, without a newline at the end
 function M.table(t)
-  local limit = t.limit or DEFAULT_LIMIT
+  local limit = t.limit or M.LIMIT
   local width = name_width(t.rows, limit)
   local header = "[peerage %s] [%s]%s discovery every %g s"
   local lines = { format(header, t.version, printable(t.provider), cluster_tag(t.cluster), t.interval), "" }
@@ -69,41 +72,41 @@ function M.table(t)
     lines[#lines + 1] = ""
   end
   lines[#lines + 1] = INDENT .. pad("NAME", width) .. "RESULT OF ATTEMPT"
-  add_section(lines, #t.rows, limit, function(i)
+  add_section(lines, t.row_count or #t.rows, limit, function(i)
     local row = t.rows[i]
     return pad(printable(row[1]), width) .. verdict(row, t.self_name)
   end)
   lines[#lines + 1] = ""
   lines[#lines + 1] = INDENT .. "LIVE NODES"
-  add_section(lines, #t.live, limit, function(i)
+  add_section(lines, t.live_count or #t.live, limit, function(i)
     local name = t.live[i]
     return printable(name) .. (name == t.self_name and " (self)" or "")
   end)
   return table.concat(lines, "\n")
 end
 
-local function first(list, limit, copy)
+local function first(list, count, limit, copy)
   local taken = {}
-  for i = 1, math.min(#list, limit) do
+  for i = 1, math.min(count, limit) do
     taken[i] = copy(list[i])
   end
-  return taken, #list > limit and #list - limit or nil
+  return taken, count > limit and count - limit or nil
 end
 
 --- The table as plain data, for the JSON log.
 ---@param t peerage.Report
 ---@return table fields `rows_left_out` and `live_left_out` are there when `limit` cut a list
 function M.fields(t)
-  local limit = t.limit or DEFAULT_LIMIT
+  local limit = t.limit or M.LIMIT
   local fields = {
     version = t.version, cluster = t.cluster, provider = t.provider, interval = t.interval,
     stale = t.stale, self = t.self_name,
   }
-  fields.rows, fields.rows_left_out = first(t.rows, limit, function(row)
+  fields.rows, fields.rows_left_out = first(t.rows, t.row_count or #t.rows, limit, function(row)
     local is_ours = row[1] == t.self_name
     return { name = row[1], ok = is_ours or row.ok, reason = not is_ours and row.reason or nil }
   end)
-  fields.live, fields.live_left_out = first(t.live, limit, function(name) return name end)
+  fields.live, fields.live_left_out = first(t.live, t.live_count or #t.live, limit, function(name) return name end)
   return fields
 end
 

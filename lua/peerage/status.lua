@@ -22,18 +22,22 @@ local function row(record)
   return { record.name, ok = false, reason = record.last_error }
 end
 
+-- The rows that are shown; of the others it is enough to know how many there are.
 local function collect(cluster)
-  local rows, live, own = {}, {}, cluster.self_name
-  local has_self = false
-  for _, record in ipairs(cluster.registry:sorted()) do
-    if record.found then rows[#rows + 1] = row(record) end
-    if record.name == own then has_self = true end
-    if record.live or record.name == own then live[#live + 1] = record.name end
+  local registry, own = cluster.registry, cluster.self_name
+  local found_count, live_count = registry:count()
+  local us = registry:get(own)
+  if not (us and us.live) then live_count = live_count + 1 end
+  local rows, live = {}, us and {} or { own }
+  for _, record in ipairs(registry:sorted()) do
+    if record.found and #rows < report.LIMIT then rows[#rows + 1] = row(record) end
+    if (record.live or record == us) and #live < report.LIMIT then live[#live + 1] = record.name end
+    if #rows == math.min(found_count, report.LIMIT) and #live == math.min(live_count, report.LIMIT) then break end
   end
-  if not has_self then table.insert(live, 1, own) end
   return {
     version = version, cluster = cluster.name, provider = cluster.provider_part.name,
-    interval = cluster.settings.interval, stale = cluster.stale, rows = rows, live = live, self_name = own,
+    interval = cluster.settings.interval, stale = cluster.stale, self_name = own,
+    rows = rows, row_count = found_count, live = live, live_count = live_count,
   }
 end
 

@@ -116,7 +116,7 @@ describe("a cluster", function()
     await(function() return is_live("a@h") end, "a@h")
     list = {}
     poll_again()
-    assert.same({ "a@h", "no longer found" }, downs:pop())
+    assert.same({ "a@h", "no longer found" }, (task.timeout(PATIENCE, downs.pop, downs)))
     assert.is_nil(cluster.registry:get("a@h"))
   end)
 

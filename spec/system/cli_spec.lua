@@ -64,6 +64,7 @@ describe("the command line", function()
       'return { via = "udp", secret = env("NOT_SET_ANYWHERE") }', "secret: environment variable NOT_SET_ANYWHERE is not set",
     },
     ["serves without serve"] = { 'return { via = "self", serves = true }', "serve()" },
+    ["a log_level that there is none"] = { 'return { log_level = "verbose" }', 'log_level: expected "debug", "info", "warn" or "error"' },
     ["a bad name"] = { 'return { name = "me" }', "name" },
     ["a cluster's wrong key"] = { 'return { clusters = { web = { via = "self", timeuot = 1 } } }', "clusters.web" },
   }) do
@@ -102,6 +103,52 @@ describe("the command line", function()
     assert.is_truthy(result.stderr:find("the source is away", 1, true))
     assert.are.equal(69, once('return { via = function() error("boom") end }').code)
     assert.are.equal(69, once('return { timeout = 0.1, via = function() require("engine.task").sleep(9) end }').code)
+  end)
+
+  it("with --once names what is wrong with an answer once, and lists what is good", function()
+    local result = once('return { via = function() end }')
+    assert.is_truthy(result.stderr:find("] poll() returned nil without a reason\n", 1, true), result.stderr)
+    result = once('return { via = function() local list = { "a@h" } for i = 1, 12 do list[i + 1] = "bad" .. i end return list end }')
+    assert.are.same({ 0, "a@h\n" }, { result.code, result.stdout })
+    assert.is_truthy(result.stderr:find("and 2 more bad entries", 1, true), result.stderr)
+  end)
+
+  it("with --once lists a part and exits with 69", function()
+    local result = once('return { via = function() return { "a@h" }, "one server is away" end }')
+    assert.are.same({ 69, "a@h\n" }, { result.code, result.stdout })
+    assert.is_truthy(result.stderr:find("the list is a part: one server is away", 1, true), result.stderr)
+  end)
+
+  it("with --once --json leaves out a meta that JSON has no form for", function()
+    local result = once('return { via = function() return { { name = "a@h", meta = { [true] = 1 } }, "b@h" } end }', "--json")
+    assert.are.equal(0, result.code)
+    assert.is_truthy(result.stdout:find('"a@h".*\n.*"b@h"'), result.stdout)
+    assert.is_truthy(result.stderr:find("a@h: its meta cannot be written as JSON", 1, true), result.stderr)
+  end)
+
+  it("with --once fails when the list cannot be written", function()
+    folder:write("config.lua", 'return { via = "list", node_list = { "a@h" } }')
+    local result = require("engine.process").run({ "sh", "-c", '"$0" --once config.lua > /dev/full', require("support.daemon").binary(),
+      cwd = folder.path })
+    assert.are.equal(1, result.code)
+    assert.is_truthy(result.stderr:find("stdout cannot be written: ", 1, true), result.stderr)
+  end)
+
+  it("gives serve() its time with --once, announcing nothing, and asks a provider without one at once", function()
+    local result = once([[return { via = { serve = function(self) self.heard = self.passive require("engine.task").sleep(60) end,
+      poll = function(self) return { tostring(self.heard) .. "@h" } end } }]], "--wait", "0.05")
+    assert.are.same({ 0, "true@h\n" }, { result.code, result.stdout })
+    local started = require("engine.timer").now()
+    once('return { via = "self" }', "--wait", "60")
+    assert.is_true(require("engine.timer").now() - started < 5)
+  end)
+
+  it("warns with --once and --check of an option that was probably meant as a key", function()
+    local text = 'return { via = function() return { "a@h" } end, intervall = 3 }'
+    for _, result in ipairs({ once(text), check(text) }) do
+      assert.are.equal(0, result.code)
+      assert.is_truthy(result.stderr:find('did you mean "interval"?', 1, true), result.stderr)
+    end
   end)
 
   it("lets a provider's print and stray output stay out of the answer", function()
