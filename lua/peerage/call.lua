@@ -6,7 +6,7 @@ local timer = require("engine.timer")
 
 local M = {}
 
----@alias peerage.Failure { reason: "raised"|"timeout"|"closed", message: string, traceback: string? }
+---@alias peerage.Failure { reason: "raised"|"timeout"|"closed"|"breach"|"unknown", message: string, traceback: string? }
 
 local CLOSED = { reason = "closed", message = "its scope was closed" }
 

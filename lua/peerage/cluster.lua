@@ -130,6 +130,15 @@ local function outcome_text(self, answer, failure)
   return ("%s, %d found%s"):format(answer.kind, found, answer.message and ": " .. answer.message or "")
 end
 
+-- What the report says of a list that is not whole or not new.
+local function take_doubt(self, answer, failure)
+  local before, kind = self.doubt or {}, "partial"
+  if failure then kind = self.registry.polled_at > 0 and "stale" or "unknown" end
+  local message = (failure or answer).message
+  self.doubt = message and { kind = kind, message = message }
+  if message ~= before.message or message and kind ~= before.kind then self.is_changed = true end
+end
+
 --- Polls once and sees to what follows from it.
 function M:poll()
   local provider, started = self.provider, timer.now()
@@ -137,9 +146,8 @@ function M:poll()
   if provider ~= self.provider or provider:is_closed() then return self:poll_soon() end -- a new version comes
   if rollout.judge(self, failure) then return end
   local changes = answer and take_list(self, answer)
-  local stale = failure and failure.message or answer.message
   answers.say(self.provider.log, answer, failure)
-  if stale ~= self.stale then self.stale, self.is_changed = stale, true end
+  take_doubt(self, answer, failure)
   self.last_poll = {
     at = timer.now(), took = timer.now() - started, outcome = outcome_text(self, answer, failure),
     problems = changes and changes.problems, problem_count = changes and changes.problem_count,

@@ -105,9 +105,13 @@ end
 -- A file of the provider or the connector changed, the config did not.
 local function reload_cluster(self, cluster)
   local planned, message, files = plan.cluster(self.config, cluster.name)
-  if planned then return rollout.configure(cluster, planned) end
-  log.error("not reloaded, the old version keeps running: " .. message)
-  cluster.refused = files
+  if not planned then
+    log.error("not reloaded, the old version keeps running: " .. message)
+    cluster.refused = files
+    return
+  end
+  for _, warning in ipairs(planned.warnings) do log.warn(warning) end
+  rollout.configure(cluster, planned)
 end
 
 local function warn_of_restart(self, conf)

@@ -82,6 +82,7 @@ function M:call(member, seconds, ...)
     self.log.error("it closed its own scope: it gets a new one")
     open(self)
   end
+  if not self:has(member) then return false, { reason = "breach", message = member .. "() is no function any more" } end
   return call.run(self.inner, seconds, rawget(self.unit.module, member), self.self, ...)
 end
 

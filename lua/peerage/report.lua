@@ -11,12 +11,20 @@ local GAP = 6 -- spaces after the longest name
 
 M.LIMIT = 100 -- rows a section, where none is given
 
+local DOUBTS = { -- a report has one at most
+  stale = "%sstale: this is the last good list (%s)",
+  partial = "%spartial: others may be missing (%s)",
+  unknown = "%sunknown: there is no list yet (%s)",
+}
+
 ---@class peerage.Report
 ---@field version string
 ---@field cluster string
 ---@field provider string
 ---@field interval number seconds
 ---@field stale? string why the list is not from the last poll
+---@field partial? string why it is a part only
+---@field unknown? string why there is none yet
 ---@field rows { [1]: string, ok: boolean?, reason: string? }[] nodes in the list; `ok` nil: not tried
 ---@field row_count? integer of all nodes in the list, where `rows` has the first only
 ---@field live string[] to be shown in this order, this node among them
@@ -67,9 +75,11 @@ function M.table(t)
   local width = name_width(t.rows, limit)
   local header = "[peerage %s] [%s]%s discovery every %g s"
   local lines = { format(header, t.version, printable(t.provider), cluster_tag(t.cluster), t.interval), "" }
-  if t.stale then
-    lines[#lines + 1] = format("%sstale: this is the last good list (%s)", INDENT, printable(t.stale))
-    lines[#lines + 1] = ""
+  for doubt, text in next, DOUBTS do
+    if t[doubt] then
+      lines[#lines + 1] = format(text, INDENT, printable(t[doubt]))
+      lines[#lines + 1] = ""
+    end
   end
   lines[#lines + 1] = INDENT .. pad("NAME", width) .. "RESULT OF ATTEMPT"
   add_section(lines, t.row_count or #t.rows, limit, function(i)
@@ -100,7 +110,7 @@ function M.fields(t)
   local limit = t.limit or M.LIMIT
   local fields = {
     version = t.version, cluster = t.cluster, provider = t.provider, interval = t.interval,
-    stale = t.stale, self = t.self_name,
+    stale = t.stale, partial = t.partial, unknown = t.unknown, self = t.self_name,
   }
   fields.rows, fields.rows_left_out = first(t.rows, t.row_count or #t.rows, limit, function(row)
     local is_ours = row[1] == t.self_name

@@ -9,9 +9,6 @@ local M = {}
 
 ---@alias peerage.Schema table<string, peerage.Option>
 
-M.describe = describe.value
-M.nearest = nearest
-
 --- The option names of a schema, sorted.
 ---@param schema peerage.Schema
 ---@return string[]

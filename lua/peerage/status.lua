@@ -34,11 +34,13 @@ local function collect(cluster)
     if (record.live or record == us) and #live < report.LIMIT then live[#live + 1] = record.name end
     if #rows == math.min(found_count, report.LIMIT) and #live == math.min(live_count, report.LIMIT) then break end
   end
-  return {
+  local collected = {
     version = version, cluster = cluster.name, provider = cluster.provider_part.name,
-    interval = cluster.settings.interval, stale = cluster.stale, self_name = own,
+    interval = cluster.settings.interval, self_name = own,
     rows = rows, row_count = found_count, live = live, live_count = live_count,
   }
+  if cluster.doubt then collected[cluster.doubt.kind] = cluster.doubt.message end
+  return collected
 end
 
 --- Writes the table: at info when something changed since the last one, else at debug.

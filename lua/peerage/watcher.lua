@@ -7,6 +7,7 @@ local log = require("engine.log")
 local M = {}
 M.__index = M
 
+local BLIND = { ENOSPC = true, EMFILE = true, EACCES = true } -- the file may be read, but its folder not be watched
 local MOST_LINKS = 40 -- as the kernel follows at most
 
 ---@param scope engine.Scope who owns the watches
@@ -49,8 +50,8 @@ end
 
 local function open(self, folder)
   local watch, message, code = self.scope:run(fs.watch, folder)
-  if code == "ENOENT" or code == "ENOTDIR" then return end -- the folder above it is watched
-  if not watch then return log.warn("changes are noticed at polls and at SIGHUP only: " .. message) end
+  if BLIND[code] then log.warn("changes are noticed at polls and at SIGHUP only: " .. message) end
+  if not watch then return end -- a folder that is not there: the one above it is watched
   local watched = { watch = watch, names = {} }
   self.folders[folder] = watched
   self.scope:spawn(listen, self, folder, watched)

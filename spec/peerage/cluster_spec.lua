@@ -110,6 +110,46 @@ describe("a cluster", function()
     assert.same({ 1, 1 }, { cluster.registry:count() })
   end)
 
+  it("survives a provider that takes its own poll() away", function()
+    local module = {}
+    function module.poll()
+      module.poll = nil
+      return { "a@h" }
+    end
+    start(nil, nil, { sync_offset = 3600000 })
+    cluster.provider.unit.module = module
+    cluster:poll()
+    assert.is_true(is_live("a@h"))
+    cluster:poll()
+    hearing:expect("poll() is no function any more")
+    assert.is_true(is_live("a@h"))
+  end)
+
+  it("says in its report that there is no list yet, that it is a part, that it is the last good one", function()
+    local answers = { { nil, "no answer" }, { { "a@h" }, "one is away" }, { nil, "no answer" }, { { "a@h" } } }
+    local at = 0
+    start(function()
+      at = at + 1
+      return unpack(answers[at], 1, 2)
+    end, nil, { sync_offset = 3600000 })
+    for _, expected in ipairs({
+      "unknown: there is no list yet (no answer)", "partial: others may be missing (one is away)",
+      "stale: this is the last good list (no answer)", "discovery every 3600 s\n\n     NAME ",
+    }) do
+      cluster:poll()
+      hearing:expect(expected)
+    end
+  end)
+
+  it("reports the first hundred of many nodes, and how many more there are", function()
+    local list = { "me@here" }
+    for i = 1, 250 do list[i + 1] = ("n%03d@h"):format(i) end
+    start(list, { connect = function(_, node) return node.name < "n200", "closed" end })
+    local said = hearing:expect("… and 151 more").message
+    assert.is_truthy(said:find("n099@h +true\n     … and 151 more\n\n     LIVE NODES\n     me@here %(self%)\n"), said)
+    assert.is_truthy(said:find("n099@h\n     … and 100 more$"), said)
+  end)
+
   it("with a function that connects, drops who is not found any more", function()
     local list, downs = { "a@h" }, task.queue()
     start(function() return list end, { connect = function() return true end }, { on_down = function(node, reason) downs:push({ node.name, reason }) end })

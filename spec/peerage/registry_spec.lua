@@ -315,6 +315,16 @@ describe("any sequence of polls and connections", function()
         found_count, live_count = found_count + (found[name] and 1 or 0), live_count + (live[name] and 1 or 0)
       end
       assert.same({ found_count, live_count }, { nodes:count() })
+      if math.random(3) == 1 then -- names come and go, and come back, between two looks
+        local expected, sorted = {}, {}
+        for i = 1, 8 do
+          local name = "n" .. i .. "@h"
+          if found[name] or live[name] then expected[#expected + 1] = nodes:get(name) end
+        end
+        for i, record in ipairs(nodes:sorted()) do sorted[i] = record end
+        assert.equal(#expected, #sorted)
+        for i, record in ipairs(expected) do assert.equal(record, sorted[i]) end
+      end
     end
   end)
 end)
