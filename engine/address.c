@@ -36,14 +36,9 @@ socklen_t pe_address_size(const struct sockaddr *address) {
     return address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 }
 
-void pe_address_print(const struct sockaddr *address, char text[PE_ADDRESS_TEXT]) {
-    text[0] = '\0';
-    getnameinfo(address, pe_address_size(address), text, PE_ADDRESS_TEXT, NULL, 0, NI_NUMERICHOST);
-}
-
 int pe_address_push(lua_State *L, const struct sockaddr *address) {
-    char text[PE_ADDRESS_TEXT];
-    pe_address_print(address, text);
+    char text[INET6_ADDRSTRLEN + IF_NAMESIZE] = "";
+    getnameinfo(address, pe_address_size(address), text, sizeof text, NULL, 0, NI_NUMERICHOST);
     lua_pushstring(L, text);
     lua_pushinteger(L, ntohs(((const struct sockaddr_in *)address)->sin_port)); // where IPv6 has it, too
     return 2;

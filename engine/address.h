@@ -7,16 +7,11 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 
-enum { PE_ADDRESS_TEXT = INET6_ADDRSTRLEN + IF_NAMESIZE };
-
 /// Reads a literal. Returns 0, UV_EINVAL for what is no literal, or UV_ENODEV for a zone that is not there.
 int pe_address_parse(const char *host, int port, struct sockaddr_storage *address);
 
 /// The size of an IPv4 or IPv6 socket address, as bind and sendto want it.
 socklen_t pe_address_size(const struct sockaddr *address);
-
-/// Writes the host of an IPv4 or IPv6 address.
-void pe_address_print(const struct sockaddr *address, char text[PE_ADDRESS_TEXT]);
 
 /// Pushes host and port; returns 2.
 int pe_address_push(lua_State *L, const struct sockaddr *address);

@@ -37,7 +37,7 @@ local function ask(plan, name, kind, wait, deadline)
     local asked = list.text
     local records, reason, code, silences = query(name, TYPES[kind], asked, plan.tries, wait, deadline)
     if code ~= "ETIMEDOUT" then
-      if silences > 0 and (records or RANKS[code] <= CERTAIN) then servers.prefer(list, asked, silences) end
+      if silences and silences > 0 and (records or RANKS[code] <= CERTAIN) then servers.prefer(list, asked, silences) end
       return records, reason, code
     end
     if deadline - now() < wait / 8 then return nil, reason, code end

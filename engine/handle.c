@@ -42,10 +42,8 @@ void pe_handle_register(lua_State *L, const struct pe_handle_class *class, const
 }
 
 void *pe_handle_new(lua_State *L, const struct pe_handle_class *class, size_t size) {
-    struct pe_handle **box = lua_newuserdata(L, sizeof *box);
-    *box = NULL;
-    luaL_getmetatable(L, class->name);
-    lua_setmetatable(L, -2);
+    pe_task_check_scope(L);
+    struct pe_handle **box = pe_vm_object(L, class->name, sizeof *box);
     struct pe_handle *handle = calloc(1, size);
     if (!handle) luaL_error(L, "not enough memory");
     handle->class = class;
@@ -75,6 +73,7 @@ void *pe_handle_self(lua_State *L) {
         luaL_error(L, "expected a %s as self, found a %s: call the method with a colon", lua_tostring(L, -1), found);
     }
     lua_pop(L, 1);
+    if (!*box) luaL_error(L, "this handle has been collected");
     return *box;
 }
 

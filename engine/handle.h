@@ -29,15 +29,15 @@ struct pe_handle {
 /// Makes the class's metatable with `methods`; each method has it as upvalue 1. Called once per class by luaopen.
 void pe_handle_register(lua_State *L, const struct pe_handle_class *class, const luaL_Reg *methods);
 
-/// Pushes the userdata of a new zeroed box of `size` bytes. Raises without memory. Not open yet: collected, it just
-/// goes.
+/// Pushes the userdata of a new zeroed box of `size` bytes. Raises without memory, or where no task runs. Not open yet:
+/// collected, it just goes.
 void *pe_handle_new(lua_State *L, const struct pe_handle_class *class, size_t size);
 
 /// Right after uv_*_init of `uv` (a member of the box; its `data` is set): the running task's scope owns it from now
 /// on. If that scope is closed the handle is closed at once, and false returned.
 bool pe_handle_open(struct pe_handle *handle, uv_handle_t *uv);
 
-/// Self of a method, open or closed. Raises if it is something else.
+/// Self of a method, open or closed. Raises if it is something else, or has been collected.
 void *pe_handle_self(lua_State *L);
 
 /// Closes: at once as seen from outside, memory later. May be called again.

@@ -22,9 +22,7 @@ static struct {
 
 void pe_inbox_open(lua_State *L, struct pe_inbox *inbox) {
     inbox->store = LUA_NOREF; // should what follows raise
-    *(struct pe_inbox_origin *)lua_newuserdata(L, sizeof(struct pe_inbox_origin)) = (struct pe_inbox_origin){0};
-    luaL_getmetatable(L, sender_name);
-    lua_setmetatable(L, -2);
+    pe_vm_object(L, sender_name, sizeof(struct pe_inbox_origin));
     lua_createtable(L, PE_INBOX_RING, 0);
     lua_setfenv(L, -2);
     inbox->store = luaL_ref(L, LUA_REGISTRYINDEX);

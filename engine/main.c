@@ -49,7 +49,8 @@ static bool find_root(char *root_path, size_t size) {
 
 // Everything ends with the first task: its integer result is the exit status.
 static void on_main_end(lua_State *results, bool is_ok) {
-    exit_status = is_ok && lua_isnumber(results, 1) ? (int)lua_tointeger(results, 1) : EXIT_FAILURE;
+    int status = is_ok && lua_isnumber(results, 1) ? (int)lua_tointeger(results, 1) : EXIT_FAILURE;
+    exit_status = status >= 0 && status <= 255 ? status : EXIT_FAILURE; // the system would take it modulo 256
     uv_stop(pe_vm_loop());
 }
 

@@ -2,6 +2,7 @@
 // Queues between tasks: values go in without waiting and come out in order, one to each that waits.
 // Invariant: nobody waits while there is a value.
 #include "task.h"
+#include <limits.h>
 #include <stdlib.h>
 
 static const char box_name[] = "queue";
@@ -14,9 +15,10 @@ struct popper {
     TAILQ_ENTRY(popper) next;
 };
 
-// The values are in the userdata's environment, from index `first` on.
+// The values are in the userdata's environment, from index `first` on, modulo 2^31.
 struct queue {
-    int first, count, limit;
+    unsigned first;
+    int count, limit;
     TAILQ_HEAD(, popper) poppers;
 };
 
@@ -24,17 +26,20 @@ static struct queue *check(lua_State *L) {
     return luaL_checkudata(L, 1, box_name);
 }
 
+static int slot(const struct queue *queue, int position) {
+    return (int)((queue->first + (unsigned)position) & INT_MAX);
+}
+
 // queue(limit?): with a limit, push answers `nil, "the queue is full", "ENOBUFS"` beyond it.
 static int l_queue(lua_State *L) {
     int limit = luaL_optint(L, 1, 0);
     luaL_argcheck(L, lua_isnoneornil(L, 1) || limit >= 1, 1, "expected a limit of at least 1");
-    struct queue *queue = lua_newuserdata(L, sizeof *queue);
-    *queue = (struct queue){.first = 1, .limit = limit};
+    struct queue *queue = pe_vm_object(L, box_name, sizeof *queue);
+    queue->first = 1;
+    queue->limit = limit;
     TAILQ_INIT(&queue->poppers);
     lua_newtable(L);
     lua_setfenv(L, -2);
-    luaL_getmetatable(L, box_name);
-    lua_setmetatable(L, -2);
     return 1;
 }
 
@@ -57,7 +62,7 @@ static int l_push(lua_State *L) {
     } else {
         lua_getfenv(L, 1);
         lua_insert(L, 2);
-        lua_rawseti(L, 2, queue->first + queue->count++);
+        lua_rawseti(L, 2, slot(queue, queue->count++));
     }
     lua_pushboolean(L, 1);
     return 1;
@@ -74,9 +79,9 @@ static int l_pop(lua_State *L) {
         return pe_task_suspend(L, &popper->wait, remove_popper);
     }
     lua_getfenv(L, 1);
-    lua_rawgeti(L, -1, queue->first);
+    lua_rawgeti(L, -1, slot(queue, 0));
     lua_pushnil(L);
-    lua_rawseti(L, -3, queue->first);
+    lua_rawseti(L, -3, slot(queue, 0));
     queue->count--;
     queue->first = queue->count ? queue->first + 1 : 1;
     return 1;

@@ -103,10 +103,11 @@ static void on_answer(void *argument, int status, int timeouts, unsigned char *a
 
 static void on_due(uv_timer_t *timer);
 
+// Never at once: libuv runs a timer of zero before any descriptor, and a task that asks in a loop would have all turns.
 static void set_timer(struct pe_channel *channel, uint64_t due) {
     uint64_t now = uv_now(loop);
     channel->due = due;
-    uv_timer_start(&channel->timer, on_due, due > now ? due - now : 0, 0);
+    uv_timer_start(&channel->timer, on_due, due > now ? due - now : 1, 0);
 }
 
 // Finishes those whose time is up, and sets the timer for the others.

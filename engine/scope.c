@@ -2,6 +2,7 @@
 // The tree of owners. A scope's memory goes with the last of those that point to it.
 #include "scope.h"
 #include "handle.h"
+#include "modules.h"
 #include "task.h"
 #include <math.h>
 #include <stdlib.h>
@@ -13,7 +14,8 @@ struct pe_scope *pe_scope_new(struct pe_scope *parent, const char *label, double
     if (parent && parent->closed) return NULL;
     struct pe_scope *scope = calloc(1, sizeof *scope);
     if (!scope) return NULL;
-    if (label && !(scope->label = strdup(label))) return free(scope), NULL;
+    if (!label) label = pe_scope_label(parent);
+    if (!(scope->label = strdup(label))) return free(scope), NULL;
     scope->parent = parent;
     scope->deadline = deadline;
     scope->references = 2;
@@ -31,17 +33,31 @@ void pe_scope_release(struct pe_scope *scope) {
     free(scope);
 }
 
-void pe_scope_close(struct pe_scope *scope) {
-    if (scope->closed) return;
-    struct pe_scope *child;
+// Marks as closed the way down to a scope without children, and returns that.
+static struct pe_scope *close_way_down(struct pe_scope *scope) {
     scope->closed = true;
-    // A listed child has a parent, so closing takes it off the list. NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
-    while ((child = LIST_FIRST(&scope->children))) pe_scope_close(child);
+    while (!LIST_EMPTY(&scope->children)) {
+        scope = LIST_FIRST(&scope->children);
+        scope->closed = true;
+    }
+    return scope;
+}
+
+static void end(struct pe_scope *scope) {
     pe_task_drop_all(scope);
     pe_handle_close_all(scope);
     if (scope->parent) LIST_REMOVE(scope, sibling);
     scope->parent = NULL;
     pe_scope_release(scope);
+}
+
+// Children first, and without recursion: a function that calls itself by `timeout` makes a tree as deep as memory lets.
+void pe_scope_close(struct pe_scope *scope) {
+    if (scope->closed) return;
+    for (struct pe_scope *next = scope, *last; next; end(last)) {
+        last = close_way_down(next);
+        next = last == scope ? NULL : last->parent;
+    }
 }
 
 // Gives all it owns to its parent, and closes.
@@ -59,29 +75,18 @@ static void hand_up(struct pe_scope *scope) {
 }
 
 const char *pe_scope_label(const struct pe_scope *scope) {
-    for (; scope; scope = scope->parent)
-        if (scope->label) return scope->label;
-    return "engine";
-}
-
-double pe_scope_timeout(const struct pe_scope *scope, double timeout) {
-    double deadline = HUGE_VAL;
-    for (; scope; scope = scope->parent) deadline = fmin(deadline, scope->deadline);
-    return fmax(0.001, fmin(timeout, 0.9 * (deadline - (double)uv_hrtime() / 1e9)));
+    return scope ? scope->label : "engine";
 }
 
 struct pe_scope *pe_scope_check(lua_State *L, int index) {
-    return *(struct pe_scope **)luaL_checkudata(L, index, box_name);
+    return pe_vm_pointer(L, index, box_name);
 }
 
 // Pushes a child of `parent` for the label and seconds at `index` and above.
 static int push_child(lua_State *L, struct pe_scope *parent, int index) {
     const char *label = luaL_optstring(L, index, NULL);
     double seconds = luaL_optnumber(L, index + 1, INFINITY);
-    struct pe_scope **box = lua_newuserdata(L, sizeof *box);
-    *box = NULL;
-    luaL_getmetatable(L, box_name);
-    lua_setmetatable(L, -2);
+    struct pe_scope **box = pe_vm_object(L, box_name, sizeof *box);
     if (parent->closed) return pe_vm_refuse(L, "closed", "ECANCELED");
     *box = pe_scope_new(parent, label, (double)uv_hrtime() / 1e9 + seconds);
     if (!*box) luaL_error(L, "not enough memory for a scope");
@@ -90,7 +95,7 @@ static int push_child(lua_State *L, struct pe_scope *parent, int index) {
 
 // new(label?, seconds?): a child of the running task's scope; `seconds` from now its owner will close it.
 static int l_new(lua_State *L) {
-    return push_child(L, pe_task_scope(), 1);
+    return push_child(L, pe_task_check_scope(L), 1);
 }
 
 static int l_child(lua_State *L) {
@@ -131,9 +136,16 @@ static int l_handles(lua_State *L) {
     return 1;
 }
 
-// timeout(seconds) -> what an operation of the running task that wants so long gets.
+static double limit(const struct pe_scope *scope, double timeout) {
+    double deadline = HUGE_VAL;
+    for (; scope; scope = scope->parent) deadline = fmin(deadline, scope->deadline);
+    return fmax(0.001, fmin(timeout, 0.9 * (deadline - (double)uv_hrtime() / 1e9)));
+}
+
+// timeout(seconds) -> what an operation of the running task that wants so long gets: at most nine tenths of what its
+// scopes have left, so that its own message comes before their end.
 static int l_timeout(lua_State *L) {
-    lua_pushnumber(L, pe_scope_timeout(pe_task_scope(), luaL_checknumber(L, 1)));
+    lua_pushnumber(L, limit(pe_task_scope(), luaL_checknumber(L, 1)));
     return 1;
 }
 

@@ -20,13 +20,13 @@ struct pe_scope {
     struct pe_task_list tasks;
     struct pe_handle_list handles;
     LIST_ENTRY(pe_scope) sibling;
-    char *label;     // who this is in the log, as in "provider dns"; NULL: as the parent
+    char *label;     // who this is in the log, as in "provider dns"
     double deadline; // monotonic seconds at which its `timeout` closes it; infinite without, whatever its parents have
     int references;  // the tree 1, each task and handle 1, the Lua userdata 1
     bool closed;
 };
 
-/// A child of `parent` (NULL: the root). `label` is copied and may be NULL. The caller gets one reference.
+/// A child of `parent` (NULL: the root). `label` is copied; NULL: that of the parent. The caller gets one reference.
 /// Returns NULL without memory or if `parent` is closed.
 struct pe_scope *pe_scope_new(struct pe_scope *parent, const char *label, double deadline);
 
@@ -36,14 +36,8 @@ void pe_scope_release(struct pe_scope *scope);
 /// Ends everything in it; may be called again. The running task, if it is in it, ends at its next wait.
 void pe_scope_close(struct pe_scope *scope);
 
-/// The nearest label upwards, "engine" without one. Valid as long as the scope is.
+/// Its label; "engine" for NULL. Valid as long as the scope is.
 const char *pe_scope_label(const struct pe_scope *scope);
-
-/// Seconds for an operation that wants `timeout`: at most nine tenths of what its scope has left, so that its own
-/// message comes before the scope's end.
-double pe_scope_timeout(const struct pe_scope *scope, double timeout);
 
 /// The scope at `index`; raises if it is something else.
 struct pe_scope *pe_scope_check(lua_State *L, int index);
-
-int luaopen_engine_scope(lua_State *L);

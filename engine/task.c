@@ -2,6 +2,7 @@
 // Coroutines that wait for one operation each, and the queue of those that are ready to go on.
 #include "task.h"
 #include "log.h"
+#include "modules.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -74,6 +75,11 @@ struct pe_scope *pe_task_scope(void) {
     return running ? running->scope : NULL;
 }
 
+struct pe_scope *pe_task_check_scope(lua_State *L) {
+    if (!running) luaL_error(L, "only a task may have tasks, scopes and handles, and none runs here");
+    return running->scope;
+}
+
 static void release(struct pe_task *task) {
     if (--task->references == 0) free(task);
 }
@@ -139,7 +145,8 @@ static void finish_without_memory(lua_State *L, void *wait) {
 void pe_task_finish(struct pe_wait *wait, pe_push push, void *operation) {
     struct finishing ending = {wait, push, operation};
     if (!wait->task) return;
-    if (pe_vm_protect(finish, &ending) && wait->task) pe_vm_protect(finish_without_memory, wait);
+    if (pe_vm_protect(finish, &ending) && wait->task && pe_vm_protect(finish_without_memory, wait))
+        pe_task_wake_closed(wait);
     pe_vm_run_ready();
 }
 
@@ -166,25 +173,27 @@ static void end(struct pe_task *task, enum state state) {
         free(joiner);
     }
     guard(task, NULL);
-    luaL_unref(task->L, LUA_REGISTRYINDEX, task->anchor);
+    pe_vm_unref(task->anchor);
     if (task->on_end) task->on_end(task->L, state == FINISHED);
     release(task);
     pe_scope_release(scope);
 }
 
-// The error value is on top of the task's stack; puts a traceback above it.
+// The error value is on top of the task's stack; puts a traceback above it. The message is made of a copy elsewhere: to
+// write a number as text changes it in place.
 static void fail(lua_State *L, struct pe_task *task) {
-    const char *message = lua_tostring(task->L, -1);
-    if (!message) {
-        lua_pushfstring(L, "(the error is a %s, not a message)", luaL_typename(task->L, -1));
-        message = lua_tostring(L, -1);
-    }
+    lua_xmove(task->L, L, 1);
     luaL_traceback(L, task->L, NULL, 0);
     if (LIST_EMPTY(&task->joiners)) {
         raised++;
-        pe_log_write(PE_LOG_ERROR, pe_scope_label(task->scope), message, lua_tostring(L, -1));
+        if (lua_isstring(L, -2))
+            lua_pushvalue(L, -2);
+        else
+            lua_pushfstring(L, "(the error is a %s, not a message)", luaL_typename(L, -2));
+        pe_log_write(PE_LOG_ERROR, pe_scope_label(task->scope), lua_tostring(L, -1), lua_tostring(L, -2));
+        lua_pop(L, 1);
     }
-    lua_xmove(L, task->L, 1);
+    lua_xmove(L, task->L, 2);
     end(task, FAILED);
 }
 
@@ -195,8 +204,22 @@ static void fail_stray_yield(lua_State *L, struct pe_task *task) {
     fail(L, task);
 }
 
+// Abandons its operation: it is never resumed. One that runs is dropped at its next wait.
+static void drop(struct pe_task *task) {
+    if (task->state == RUNNING) task->is_doomed = true;
+    if (task->state == READY) TAILQ_REMOVE(&ready, task, next_ready);
+    if (task->state != READY && task->state != WAITING) return;
+    struct pe_wait *wait = task->wait;
+    if (wait) {
+        detach(wait);
+        if (wait->abandon) wait->abandon(wait);
+    }
+    end(task, DROPPED);
+}
+
 static void resume(lua_State *L, struct pe_task *task) {
     int top = lua_gettop(L);
+    task->state = RUNNING; // before what can raise: it is not in the queue any more
     if (task->is_closed) {
         lua_settop(task->L, 0);
         task->arguments = pe_vm_refuse(L, "closed", "ECANCELED");
@@ -205,13 +228,12 @@ static void resume(lua_State *L, struct pe_task *task) {
     }
     int count = task->arguments;
     task->arguments = 0;
-    task->state = RUNNING;
     running = task;
     int status = lua_resume(task->L, count);
     running = NULL;
     if (status == LUA_YIELD && (task->wait || task->is_doomed)) {
         task->state = WAITING;
-        if (task->is_doomed) pe_task_drop(task);
+        if (task->is_doomed) drop(task);
     } else if (status == LUA_YIELD) {
         fail_stray_yield(L, task);
     } else if (status) {
@@ -224,30 +246,20 @@ static void resume(lua_State *L, struct pe_task *task) {
 
 void pe_task_run_ready(lua_State *L) {
     struct pe_task *task;
+    if (TAILQ_EMPTY(&ready)) return;
+    ask_for_turn(); // first: should one raise in here, the others have their turn all the same
     for (int i = 0; i < RESUMES_PER_TURN && (task = TAILQ_FIRST(&ready)); i++) {
         TAILQ_REMOVE(&ready, task, next_ready);
         resume(L, task);
     }
-    if (!TAILQ_EMPTY(&ready)) ask_for_turn();
-}
-
-void pe_task_drop(struct pe_task *task) {
-    if (task->state == RUNNING) task->is_doomed = true;
-    if (task->state == READY) TAILQ_REMOVE(&ready, task, next_ready);
-    if (task->state != READY && task->state != WAITING) return;
-    struct pe_wait *wait = task->wait;
-    if (wait) {
-        detach(wait);
-        if (wait->abandon) wait->abandon(wait);
-    }
-    end(task, DROPPED);
+    if (TAILQ_EMPTY(&ready)) uv_idle_stop(&next_turn);
 }
 
 void pe_task_drop_all(struct pe_scope *scope) {
     struct pe_task *task = LIST_FIRST(&scope->tasks), *next;
     for (; task; task = next) {
         next = LIST_NEXT(task, sibling);
-        pe_task_drop(task);
+        drop(task);
     }
 }
 
@@ -273,17 +285,14 @@ void pe_task_shut_down(void) {
 static const char box_name[] = "task";
 
 static struct pe_task *check(lua_State *L) {
-    return *(struct pe_task **)luaL_checkudata(L, 1, box_name);
+    return pe_vm_pointer(L, 1, box_name);
 }
 
 // The userdata's environment keeps the coroutine, and so the results, without a cycle through the registry.
 int pe_task_l_spawn(lua_State *L, struct pe_scope *scope, int count) {
     int function = lua_gettop(L) - count;
     luaL_checktype(L, function, LUA_TFUNCTION);
-    struct pe_task **box = lua_newuserdata(L, sizeof *box);
-    *box = NULL;
-    luaL_getmetatable(L, box_name);
-    lua_setmetatable(L, -2);
+    struct pe_task **box = pe_vm_object(L, box_name, sizeof *box);
     lua_createtable(L, 1, 0);
     lua_pushvalue(L, -1);
     lua_setfenv(L, -3);
@@ -308,11 +317,11 @@ static int l_gc(lua_State *L) {
 
 static int l_spawn(lua_State *L) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
-    return pe_task_l_spawn(L, pe_task_scope(), lua_gettop(L) - 1);
+    return pe_task_l_spawn(L, pe_task_check_scope(L), lua_gettop(L) - 1);
 }
 
 static int l_cancel(lua_State *L) {
-    pe_task_drop(check(L));
+    drop(check(L));
     return 0;
 }
 
@@ -353,8 +362,15 @@ static int l_outcome(lua_State *L) {
     return count + 1;
 }
 
+// may_wait(): raises where nothing may wait, for what starts other things before it does.
+static int l_may_wait(lua_State *L) {
+    pe_task_may_wait(L);
+    return 0;
+}
+
 // guard(scope?): the scope of a `timeout` or `all` ends with the task that waits in it, also when that is cancelled.
 static int l_guard(lua_State *L) {
+    pe_task_may_wait(L);
     guard(running, lua_isnoneornil(L, 1) ? NULL : pe_scope_check(L, 1));
     return 0;
 }
@@ -374,7 +390,8 @@ static int l_stats(lua_State *L) {
 
 static const luaL_Reg methods[] = {{"cancel", l_cancel}, {"is_finished", l_is_finished}, {NULL, NULL}};
 static const luaL_Reg functions[] = {{"spawn", l_spawn}, {"await", l_await}, {"outcome", l_outcome},
-                                     {"guard", l_guard}, {"stats", l_stats}, {NULL, NULL}};
+                                     {"guard", l_guard}, {"stats", l_stats}, {"may_wait", l_may_wait},
+                                     {NULL, NULL}};
 
 int luaopen_engine_task(lua_State *L) {
     lua_getglobal(L, "coroutine");

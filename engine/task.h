@@ -26,8 +26,11 @@ typedef int (*pe_push)(lua_State *L, void *operation);
 /// It runs when the door next resumes tasks. Returns NULL if `scope` is closed. Raises without memory.
 struct pe_task *pe_task_spawn(lua_State *L, struct pe_scope *scope, int count);
 
-/// The scope of the task that runs now: the owner of what it makes. NULL where none runs.
+/// The scope of the task that runs now: the owner of what it makes. NULL where none runs, as in a finalizer.
 struct pe_scope *pe_task_scope(void);
+
+/// The same; raises where none runs.
+struct pe_scope *pe_task_check_scope(lua_State *L);
 
 /// Each binding that waits asks first. Raises where nothing may wait (inside require, table.sort, a coroutine of the
 /// caller's own). False: the task's scope is closed; start nothing and `return lua_yield(L, 0)`.
@@ -51,12 +54,11 @@ void pe_task_finish(struct pe_wait *wait, pe_push push, void *operation);
 /// Resumes ready tasks, at most 128 and the rest a loop turn later. For bodies inside the door, between two results.
 void pe_task_run_ready(lua_State *L);
 
-/// Drops a task that does not run: abandons its operation; it is never resumed. A running one is dropped at its next
-/// wait.
-void pe_task_drop(struct pe_task *task);
-
-/// Drops all tasks of the list of a scope that closes; moves them to another scope. For scope.c.
+/// Drops all tasks of a scope that closes: their operations are abandoned, they are never resumed; one that runs is
+/// dropped at its next wait. For scope.c.
 void pe_task_drop_all(struct pe_scope *scope);
+
+/// Moves them to another scope. For scope.c.
 void pe_task_move_all(struct pe_scope *from, struct pe_scope *to);
 
 /// Has `on_end` called, inside the door, when `task` ends in any way, with its stack: results, or an error and its
@@ -69,5 +71,3 @@ void pe_task_shut_down(void);
 /// Spawns the function under `count` arguments on top of `L` into `scope`; pushes the task for Lua, or
 /// `nil, "closed", "ECANCELED"`. Returns how many values. For scope.c.
 int pe_task_l_spawn(lua_State *L, struct pe_scope *scope, int count);
-
-int luaopen_engine_task(lua_State *L);

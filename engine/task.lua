@@ -60,6 +60,7 @@ function M.timeout(seconds, fn, ...)
   if type(seconds) ~= "number" or not (seconds >= 0 and seconds <= 1e9) then
     error("expected seconds from 0 to 1e9, found " .. tostring(seconds), 2)
   end
+  core.may_wait()
   local scope, message, code = scopes.new(nil, seconds)
   if not scope then return nil, message, code end
   core.guard(scope)
@@ -73,6 +74,7 @@ end
 ---@return any[]|nil results the first result of each; or nil, "closed", "ECANCELED"
 function M.all(functions)
   for i = 1, #functions do check_function(functions[i], i) end
+  core.may_wait()
   local scope, message, code = scopes.new()
   if not scope then return nil, message, code end
   local done, results = queue(), {}

@@ -36,6 +36,13 @@ static uint64_t check_delay(lua_State *L, int index) {
     return check_milliseconds(L, index) + 1;
 }
 
+// libuv counts from the loop's clock, which stands still while Lua runs. To set that clock forward here would be wrong:
+// timers that come due thereby are run before any descriptor is looked at, and so on without end.
+static void start_timer(uv_timer_t *uv, uv_timer_cb on_end, uint64_t delay, uint64_t repeat) {
+    uint64_t behind = uv_hrtime() / 1000000 - uv_now(pe_vm_loop());
+    uv_timer_start(uv, on_end, behind + delay, repeat);
+}
+
 static void run(lua_State *L, void *argument) {
     struct timer *timer = argument;
     lua_rawgeti(L, LUA_REGISTRYINDEX, timer->function);
@@ -54,10 +61,9 @@ static int start(lua_State *L, uint64_t delay, uint64_t repeat) {
     struct timer *timer = pe_handle_new(L, &timer_class, sizeof *timer);
     lua_insert(L, 2);
     timer->function = luaL_ref(L, LUA_REGISTRYINDEX);
-    uv_update_time(pe_vm_loop());
     uv_timer_init(pe_vm_loop(), &timer->uv);
     if (!pe_handle_open(&timer->handle, (uv_handle_t *)&timer->uv)) return pe_vm_refuse(L, "closed", "ECANCELED");
-    uv_timer_start(&timer->uv, on_expiry, delay, repeat);
+    start_timer(&timer->uv, on_expiry, delay, repeat);
     return 1;
 }
 
@@ -109,10 +115,9 @@ static int l_sleep(lua_State *L) {
     if (!pe_task_may_wait(L)) return lua_yield(L, 0);
     struct sleep *sleep = calloc(1, sizeof *sleep);
     if (!sleep) luaL_error(L, "not enough memory");
-    uv_update_time(pe_vm_loop());
     uv_timer_init(pe_vm_loop(), &sleep->uv);
     sleep->uv.data = sleep;
-    uv_timer_start(&sleep->uv, on_awake, delay, 0);
+    start_timer(&sleep->uv, on_awake, delay, 0);
     return pe_task_suspend(L, &sleep->wait, end_sleep);
 }
 

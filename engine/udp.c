@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/sock_diag.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { ROUNDS = 8 }; // batches per wake-up, so that others get their turn
@@ -43,8 +44,9 @@ static const struct pe_handle_class udp_class = {.name = "udp socket", .on_close
 
 // Returns 0, or how many values of a failure it pushed.
 static int read_literal(lua_State *L, int index, int port, struct sockaddr_storage *address) {
-    const char *text = luaL_checkstring(L, index);
-    int status = pe_address_parse(text, port, address);
+    size_t size;
+    const char *text = luaL_checklstring(L, index, &size);
+    int status = strlen(text) == size ? pe_address_parse(text, port, address) : UV_EINVAL;
     if (!status) return 0;
     if (status == UV_ENODEV) return pe_vm_fail(L, status, "cannot use %s", text);
     lua_pushfstring(L, "expected an address, found \"%s\": engine.dns turns names into addresses", text);
@@ -65,17 +67,24 @@ static int set(int fd, int level, int name, int value) {
     return setsockopt(fd, level, name, &value, sizeof value) ? -errno : 0;
 }
 
-// The options at index 1 are those of l_open.
+// A number or boolean of l_open's table, which is at index 1; 0 without it.
+static int setting(lua_State *L, const char *name) {
+    lua_getfield(L, 1, name);
+    int value = lua_isboolean(L, -1) ? lua_toboolean(L, -1) : (int)lua_tointeger(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
 static int configure(lua_State *L, const struct udp *udp) {
     const struct family *ip = udp->ip;
-    int fd = udp->fd, buffer = (int)pe_vm_option_number(L, 1, "receive_buffer", 0), status;
+    int fd = udp->fd, buffer = setting(L, "receive_buffer"), status;
     set(fd, ip->level, ip->all, 0); // groups that others joined are not heard
     if ((status = set(fd, ip->level, ip->info, 1))) return status;
     if (ip == &v6 && (status = set(fd, ip->level, IPV6_V6ONLY, 1))) return status;
-    if ((status = set(fd, ip->level, ip->ttl, (int)pe_vm_option_number(L, 1, "ttl", 1)))) return status;
-    if ((status = set(fd, ip->level, ip->loop, pe_vm_option_boolean(L, 1, "loop", true)))) return status;
-    if ((status = set(fd, SOL_SOCKET, SO_REUSEADDR, pe_vm_option_boolean(L, 1, "reuse", false)))) return status;
-    if ((status = set(fd, SOL_SOCKET, SO_BROADCAST, pe_vm_option_boolean(L, 1, "broadcast", false)))) return status;
+    if ((status = set(fd, ip->level, ip->ttl, setting(L, "ttl")))) return status;
+    if ((status = set(fd, ip->level, ip->loop, setting(L, "loop")))) return status;
+    if ((status = set(fd, SOL_SOCKET, SO_REUSEADDR, setting(L, "reuse")))) return status;
+    if ((status = set(fd, SOL_SOCKET, SO_BROADCAST, setting(L, "broadcast")))) return status;
     return buffer ? set(fd, SOL_SOCKET, SO_RCVBUF, buffer) : 0;
 }
 
@@ -95,14 +104,14 @@ static int make(lua_State *L, struct udp *udp, int family) {
 static int l_open(lua_State *L) {
     struct sockaddr_storage address;
     const struct sockaddr *any = (const struct sockaddr *)&address;
-    int port = (int)pe_vm_option_number(L, 1, "port", 0), failure;
+    int port = setting(L, "port"), failure;
     lua_settop(L, 1);
     lua_getfield(L, 1, "host");
     if ((failure = read_literal(L, 2, port, &address))) return failure;
     struct udp *udp = pe_handle_new(L, &udp_class, sizeof *udp);
     pe_inbox_open(L, &udp->inbox);
-    udp->inbox.size = (int)pe_vm_option_number(L, 1, "max_size", 0);
-    udp->inbox.is_group_only = pe_vm_option_boolean(L, 1, "only", false);
+    udp->inbox.size = setting(L, "max_size");
+    udp->inbox.is_group_only = setting(L, "only");
     udp->ip = any->sa_family == AF_INET6 ? &v6 : &v4;
     if ((failure = make(L, udp, any->sa_family))) return failure;
     int status = configure(L, udp);
@@ -178,7 +187,8 @@ static void deliver(lua_State *L, void *argument) {
 static void on_readable(uv_poll_t *poll, int status, int events) {
     struct udp *udp = poll->data;
     bool is_more = true;
-    (void)status, (void)events; // an error of the socket is read, and so cleared, like a datagram
+    (void)events;
+    if (status) uv_poll_start(poll, UV_READABLE, on_readable); // libuv stops at an error, which reading clears
     for (int round = 0; round < ROUNDS && is_more && !udp->handle.closed; round++) {
         is_more = pe_inbox_read(&udp->inbox);
         while (!udp->handle.closed && pe_inbox_has_batch(&udp->inbox)) pe_vm_enter(deliver, udp);
@@ -216,10 +226,9 @@ static int l_drops(lua_State *L) {
     return 2;
 }
 
-static const luaL_Reg methods[] = {{"member", l_member},
-
-                                   {"send", l_send},     {"receive", l_receive},       {"address", l_address},
-                                   {"drops", l_drops},   {"close", pe_handle_l_close}, {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"member", l_member},         {"send", l_send}, {"receive", l_receive}, {"address", l_address}, {"drops", l_drops},
+    {"close", pe_handle_l_close}, {NULL, NULL}};
 static const luaL_Reg functions[] = {{"open", l_open}, {"canonical", l_canonical}, {NULL, NULL}};
 
 int luaopen_engine_udp(lua_State *L) {

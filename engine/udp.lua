@@ -23,8 +23,8 @@ local OPTIONS = {
 local GROUP_OPTIONS = {
   group = { "string" },
   interfaces = { "table" },
-  ttl = { "integer", 0, 255 },
-  loop = { "boolean" },
+  ttl = { "integer", 0, 255, default = 1 },
+  loop = { "boolean", default = true },
   only = { "boolean" },
 }
 
@@ -51,12 +51,11 @@ end
 
 local function read_options(given)
   local settings = options.read(given, OPTIONS, 3)
-  local multicast = settings.multicast and options.read(settings.multicast, GROUP_OPTIONS, 3)
-  if multicast then
-    if not multicast.group then error('option "multicast": expected a group in it', 3) end
-    check_interfaces(multicast.interfaces, 3)
-    settings.ttl, settings.loop, settings.only = multicast.ttl, multicast.loop, multicast.only
-  end
+  local multicast = options.read(settings.multicast, GROUP_OPTIONS, 3)
+  settings.ttl, settings.loop, settings.only = multicast.ttl, multicast.loop, multicast.only
+  if not settings.multicast then return settings end
+  if not multicast.group then error('option "multicast": expected a group in it', 3) end
+  check_interfaces(multicast.interfaces, 3)
   return settings, multicast
 end
 

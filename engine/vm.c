@@ -7,7 +7,6 @@
 #include "task.h"
 #include <luajit.h>
 #include <lualib.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,61 +148,6 @@ int pe_vm_refuse(lua_State *L, const char *message, const char *code) {
     return 3;
 }
 
-int pe_vm_option(lua_State *L, int index, const char *name) {
-    if (lua_isnoneornil(L, index)) {
-        lua_pushnil(L);
-        return LUA_TNIL;
-    }
-    luaL_checktype(L, index, LUA_TTABLE);
-    lua_pushstring(L, name);
-    lua_rawget(L, index);
-    return lua_type(L, -1);
-}
-
-// Reads an option of one Lua type; true if it is there. Leaves it on the stack, so that a string stays alive.
-static bool option(lua_State *L, int index, const char *name, int wanted) {
-    int found = pe_vm_option(L, index, name);
-    if (found != LUA_TNIL && found != wanted)
-        luaL_error(L, "option \"%s\": expected a %s, found a %s", name, lua_typename(L, wanted),
-                   lua_typename(L, found));
-    return found == wanted;
-}
-
-const char *pe_vm_option_string(lua_State *L, int index, const char *name, const char *fallback) {
-    const char *value = option(L, index, name, LUA_TSTRING) ? lua_tostring(L, -1) : fallback;
-    lua_pop(L, 1); // the options table keeps it alive
-    return value;
-}
-
-double pe_vm_option_number(lua_State *L, int index, const char *name, double fallback) {
-    double value = option(L, index, name, LUA_TNUMBER) ? lua_tonumber(L, -1) : fallback;
-    lua_pop(L, 1);
-    if (isnan(value)) luaL_error(L, "option \"%s\": expected a number, found nan", name);
-    return value;
-}
-
-int pe_vm_option_boolean(lua_State *L, int index, const char *name, int fallback) {
-    int value = option(L, index, name, LUA_TBOOLEAN) ? lua_toboolean(L, -1) : fallback;
-    lua_pop(L, 1);
-    return value;
-}
-
-static bool is_one_of(const char *key, const char *const names[]) {
-    for (; *names; names++)
-        if (strcmp(*names, key) == 0) return true;
-    return false;
-}
-
-void pe_vm_option_names(lua_State *L, int index, const char *const names[]) {
-    if (lua_isnoneornil(L, index)) return;
-    luaL_checktype(L, index, LUA_TTABLE);
-    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
-        if (lua_type(L, -2) != LUA_TSTRING)
-            luaL_error(L, "expected option names, found a %s as a key", luaL_typename(L, -2));
-        if (!is_one_of(lua_tostring(L, -2), names)) luaL_error(L, "unknown option \"%s\"", lua_tostring(L, -2));
-    }
-}
-
 void pe_vm_class(lua_State *L, const char *name, lua_CFunction gc, const luaL_Reg *methods) {
     luaL_newmetatable(L, name);
     if (gc) {
@@ -221,4 +165,17 @@ void pe_vm_class(lua_State *L, const char *name, lua_CFunction gc, const luaL_Re
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, "__index");
     lua_remove(L, -2);
+}
+
+void *pe_vm_object(lua_State *L, const char *name, size_t size) {
+    void *object = memset(lua_newuserdata(L, size), 0, size);
+    luaL_getmetatable(L, name);
+    lua_setmetatable(L, -2);
+    return object;
+}
+
+void *pe_vm_pointer(lua_State *L, int index, const char *name) {
+    void **box = luaL_checkudata(L, index, name);
+    if (!*box) luaL_error(L, "this %s has been collected", name);
+    return *box;
 }

@@ -46,18 +46,13 @@ int pe_vm_fail(lua_State *L, int status, const char *format, ...) __attribute__(
 /// Pushes `nil, message, code` and returns 3.
 int pe_vm_refuse(lua_State *L, const char *message, const char *code);
 
-/// Option `name` of the table at `index`: pushes its raw value and returns its Lua type; nothing at `index` is an empty
-/// table.
-int pe_vm_option(lua_State *L, int index, const char *name);
-
-/// The same, checked: a missing one gives `fallback`; a value of another type raises with the option's name.
-const char *pe_vm_option_string(lua_State *L, int index, const char *name, const char *fallback);
-double pe_vm_option_number(lua_State *L, int index, const char *name, double fallback);
-int pe_vm_option_boolean(lua_State *L, int index, const char *name, int fallback);
-
-/// Raises unless each key of the table at `index` is one of `names` (NULL at the end). Nothing at `index` is accepted.
-void pe_vm_option_names(lua_State *L, int index, const char *const names[]);
-
 /// Makes the metatable `name`, closed to user code, with `methods` (each has it as upvalue 1) and `gc` (may be NULL).
 /// Pushes the table of methods.
 void pe_vm_class(lua_State *L, const char *name, lua_CFunction gc, const luaL_Reg *methods);
+
+/// Pushes a new userdata of that class, all zero. Raises without memory.
+void *pe_vm_object(lua_State *L, const char *name, size_t size);
+
+/// What the userdata at `index` of that class points to. Raises if it is something else, or has been finalized: another
+/// finalizer may still call it.
+void *pe_vm_pointer(lua_State *L, int index, const char *name);

@@ -37,11 +37,11 @@ function M:start_provider(part, state)
   })
 end
 
-local function start_connector(self, part)
+local function start_connector(self, part, state)
   self.connector_part = part
   self.connector = Connector.start({
     unit = part.unit, options = part.options, label = self:label("connector", part), name = self.self_name,
-    scope = self.scope,
+    scope = self.scope, state = state,
   }, function(name, live, reason) self:set_live(name, live, reason) end)
   self.dialer = Dialer.new(self.scope, self.registry, self.settings, self.connector.asks_each_poll,
     function(record) return self.connector:connect(record, self.settings.connect_timeout) end,
@@ -258,7 +258,7 @@ function M:replace_connector(part)
   local had_function = self.connector.asks_each_poll
   self.dialer:stop()
   self.connector:stop()
-  start_connector(self, part)
+  start_connector(self, part, self.connector.instance:state())
   if not (had_function and self.connector.asks_each_poll) then
     for _, record in ipairs(self.registry:sorted()) do
       if record.live and record.name ~= self.self_name then self:set_live(record.name, false, "the connector changed") end

@@ -18,7 +18,7 @@ local DELAY = 0.2 -- seconds after the first event: an editor's save is several
 ---@return peerage.Reload
 function M.start(scope, is_watching, files, on_change)
   local self = setmetatable({
-    is_watching = is_watching, files = files, on_change = on_change,
+    scope = scope, is_watching = is_watching, files = files, on_change = on_change,
     seen = files(), -- the last content of each file, in use or refused
     signatures = {}, -- of the last check
     missing = {},
@@ -73,12 +73,21 @@ function M:refresh()
   self.watcher:set(self.is_watching and paths_of(self) or {})
 end
 
---- A cheap look, for each poll: a folder that was deleted and made again is silent.
-function M:glance()
-  if not self.is_watching then return end
+local function glance(self)
+  self.is_glancing = true
   for path, known in next, self.signatures do
-    if signature(path) ~= known then return self.wake:push("event") end
+    if signature(path) ~= known then
+      self.wake:push("event")
+      break
+    end
   end
+  self.is_glancing = false
+end
+
+--- A cheap look, for each poll: a folder that was deleted and made again is silent. Does not wait, for a file system
+--- that is away may hold it up.
+function M:glance()
+  if self.is_watching and not self.is_glancing then self.scope:spawn(glance, self) end
 end
 
 --- Watches from now on, or looks only when it is told to.

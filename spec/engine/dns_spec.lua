@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 local dns = require("engine.dns")
+local fs = require("engine.fs")
 local scope = require("engine.scope")
 local task = require("engine.task")
 local timer = require("engine.timer")
@@ -21,6 +22,22 @@ describe("engine.dns", function()
   local function serve(...) return client:serve(...) end
   local function ask(...) return client:ask(...) end
   local function query(...) return client:query(...) end
+
+  it("leaves descriptors their turn while a task asks without end what cannot even be sent", function()
+    local reads, stop = 0, timer.now() + 0.2
+    local asker = task.spawn(function()
+      while timer.now() < stop do
+        local _, _, code = query("x", "A", { servers = { "255.255.255.255" } })
+        assert.equal("ESERVFAIL", code)
+      end
+    end)
+    while timer.now() < stop do
+      assert(fs.stat("/"))
+      reads = reads + 1
+    end
+    asker:wait()
+    assert(reads > 20, reads)
+  end)
 
   describe("without a query", function()
     before_each(function() serve({ ["localhost"] = { answers = { A } }, ["a.localhost"] = { answers = { A } } }) end)

@@ -18,14 +18,14 @@ local function ask(silent, seconds)
   return dns.query("example.", "A", { servers = { host .. ":" .. port }, timeout = seconds, tries = 1 })
 end
 
--- What a whole engine prints when it runs `code`.
-local function output_of(code)
+-- What a whole engine prints when it runs `code`, and what the shell does after it.
+local function output_of(code, after)
   local name = os.tmpname()
   local file = assert(io.open(name, "w"))
   file:write('local log, scope, task, timer = require("engine.log"), require("engine.scope"), require("engine.task"), '
     .. 'require("engine.timer")\n' .. code)
   file:close()
-  local pipe = assert(io.popen(("timeout 60 %s run %s 2>&1"):format(fs.readlink("/proc/self/exe"), name)))
+  local pipe = assert(io.popen(("timeout 60 %s run %s 2>&1 %s"):format(fs.readlink("/proc/self/exe"), name, after or "")))
   local output = pipe:read("*a")
   pipe:close()
   os.remove(name)
@@ -221,6 +221,12 @@ describe("an error that ends a task", function()
       assert.is_false(ok)
       assert.equal(value, raised)
     end
+  end)
+
+  it("is raised again as the number it was", function()
+    local ok, raised = task.spawn(function() error(42) end):join()
+    assert.is_false(ok)
+    assert.equal(42, raised)
   end)
 
   it("is told by join with its traceback", function()
@@ -508,6 +514,16 @@ describe("timeout", function()
 end)
 
 describe("all", function()
+  it("starts nothing where nothing may wait, and nor does timeout", function()
+    local ran = false
+    local function run() ran = true end
+    for _, start in ipairs({ function() task.all({ run }) end, function() task.timeout(1, run) end }) do
+      assert.error_matches(coroutine.wrap(start), "this would wait")
+    end
+    turn()
+    assert.is_false(ran)
+  end)
+
   it("runs functions side by side and gives the first result of each", function()
     local before = timer.now()
     local results = task.all({
@@ -564,7 +580,49 @@ describe("all", function()
   end)
 end)
 
+-- Calls that make something which a task's scope would own, as code.
+local OPENINGS = { "scope.new()", "timer.after(1, print)", "task.spawn(print)", 'require("engine.udp").open()',
+  "task.timeout(1, print)", "task.all({})" }
+
+describe("where no task runs", function()
+  it("a listener of the log can open nothing, and is told so", function()
+    local output = output_of([[
+      local attempts = { ]] .. "function() " .. table.concat(OPENINGS, " end, function() ") .. [[ end }
+      log.capture(function()
+        for _, attempt in ipairs(attempts) do print(pcall(attempt)) end
+      end)
+      task.spawn(function() error("unheard") end)
+      task.sleep(0)]])
+    assert.equal(#OPENINGS, select(2, output:gsub("false\t[^\n]*only[^\n]* a? ?task may", "")), output)
+  end)
+
+  it("finalizers may call what has been collected before, and are told so", function()
+    local output = output_of([[
+      local makers = { scope.new, function() return task.spawn(print, "spawned") end,
+        function() return require("engine.udp").open() end }
+      local methods = { "close", "cancel", "close" }
+      local function make(i)
+        local proxy, made = newproxy(true), nil
+        getmetatable(proxy).__gc = function() print(select(2, pcall(function() made[methods[i]](made) end))) end
+        made = makers[i]()
+      end
+      for i = 1, #makers do make(i) end
+      task.sleep(0)
+      collectgarbage()
+      collectgarbage()]])
+    for _, name in ipairs({ "scope", "task", "handle" }) do
+      assert.matches("this " .. name .. " has been collected", output, 1, true)
+    end
+  end)
+end)
+
 describe("an engine", function()
+  it("exits with its script's number, or with 1 if that is no exit status", function()
+    for given, status in pairs({ [0] = 0, [7] = 7, [255] = 255, [256] = 1, [-1] = 1 }) do
+      assert.equal(status .. "\n", output_of("return " .. given, "; echo $?"))
+    end
+  end)
+
   it("ends when its main task waits for what cannot come", function()
     local output = output_of([[ local a, b
       a = task.spawn(function() task.sleep(0) b:wait() end)

@@ -1,7 +1,23 @@
 -- SPDX-License-Identifier: MIT
+local fs = require("engine.fs")
 local scope = require("engine.scope")
 local task = require("engine.task")
 local timer = require("engine.timer")
+
+-- Reads a descriptor as often as it can for a while: how often that was.
+local function count_reads(seconds)
+  local reads, stop = 0, timer.now() + seconds
+  while timer.now() < stop do
+    assert(fs.stat("/"))
+    reads = reads + 1
+  end
+  return reads
+end
+
+local function compute(seconds)
+  local stop = timer.now() + seconds
+  while timer.now() < stop do end
+end
 
 describe("engine.timer", function()
   it("has a clock that does not go back", function()
@@ -117,6 +133,18 @@ describe("engine.timer", function()
     assert.equal("rang", queue:pop())
   end)
 
+  it("leaves descriptors their turn when its function takes longer than its period and starts timers", function()
+    local stop, ticker = timer.now() + 0.2, nil
+    ticker = timer.every(0.001, function()
+      compute(0.003)
+      timer.after(1000, print):stop()
+      if timer.now() > stop then ticker:stop() end
+    end)
+    local reads = count_reads(0.2)
+    ticker:stop()
+    assert(reads > 5, reads)
+  end)
+
   it("ends with the scope of the task that made it", function()
     local before, ran = scope.handles(), 0
     local owner = scope.new()
@@ -176,6 +204,20 @@ describe("engine.timer", function()
 end)
 
 describe("sleep", function()
+  it("leaves descriptors their turn, however long those compute that sleep in turns", function()
+    local stop = timer.now() + 0.2
+    local function work()
+      while timer.now() < stop do
+        compute(0.003)
+        task.sleep(0)
+      end
+    end
+    local workers = { task.spawn(work), task.spawn(work) }
+    local reads = count_reads(0.2)
+    for _, worker in ipairs(workers) do worker:wait() end
+    assert(reads > 5, reads)
+  end)
+
   it("waits at least as long as asked, while others run", function()
     local before, ran = timer.now(), false
     task.spawn(function() ran = true end)

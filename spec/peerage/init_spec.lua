@@ -77,6 +77,16 @@ describe("an engine that reloads", function()
       hearing:expect("up: a@b")
     end)
 
+    it("hands a copy of its state to the new version", function()
+      local COUNTING = [[return { connect = function(self)
+        self.state.n = (self.state.n or 0) + 1
+        print("%s: " .. self.state.n)
+        return true
+      end }]]
+      save("links.lua", COUNTING:format("one"), "one: 1")
+      save("links.lua", COUNTING:format("two"), "two: 2")
+    end)
+
     it("keeps the old version when the new one does not load", function()
       save("links.lua", "return { connect = 5 }", "links.lua: connect: expected a function, found a number (5)")
       await_live("a@b")
@@ -114,7 +124,8 @@ describe("an engine that reloads", function()
   end)
 
   it("leaves a provider alone whose settings and files say what they said", function()
-    folder:write("homies.lua", "return { serve = function() print('served') require('engine.task').sleep(3600) end, poll = function() return { 'a@b' } end }")
+    folder:write("homies.lua", [[return { poll = function() return { "a@b" } end,
+      serve = function() print("served") require("engine.task").sleep(3600) end }]])
     start('return { via = "homies", sync_offset = 0, interval = 3600 }')
     hearing:expect("served")
     save("config.lua", '-- another text\nreturn { via = "homies", sync_offset = 0, interval = 1800 }', "config.lua: reloaded")
@@ -189,8 +200,8 @@ describe("an engine that reloads", function()
 
     it("runs one provider only, whatever was saved while it went back", function()
       local function text(name, poll)
-        return ("return { poll = function(self) %s end, serve = function() while true do print('%s lives') require('engine.task').sleep(0.05) end end }")
-          :format(poll, name)
+        return ([[return { poll = function(self) %s end,
+          serve = function() while true do print('%s lives') require('engine.task').sleep(0.05) end end }]]):format(poll, name)
       end
       folder:write("homies.lua", text("first", "return {}"))
       start('return { via = "homies", sync_offset = 0, interval = 3600 }')

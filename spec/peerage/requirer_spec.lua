@@ -127,11 +127,16 @@ describe("require of a provider", function()
 
   it("gives from memory what the version had, and not what is on disk now", function()
     local path = folder:write("helper.lua", "return 'new'")
-    folder:write("optional.lua", "return 'new'")
+    local optional = folder:write("optional.lua", "return 'new'")
     local require = make({ [path] = "return 'old'" })
     assert.equal("old", require("helper"))
     fails("not found", require, "optional")
-    assert.same({ [path] = "return 'old'" }, unit.files)
+    assert.same({ "return 'old'", false }, { unit.files[path], unit.files[optional] })
+  end)
+
+  it("notes where it looked in vain, for a file may come", function()
+    fails("not found", make(), "one.two")
+    assert.same({ [folder.path .. "/one/two.lua"] = false, [folder.path .. "/one/two/init.lua"] = false }, unit.files)
   end)
 
   it("reads from disk what a version from memory asks for once it runs", function()

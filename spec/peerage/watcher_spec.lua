@@ -25,7 +25,9 @@ describe("a watcher of paths", function()
   for what, case in pairs({
     ["a save"] = { "true", "echo x > a.lua" },
     ["a rename over it"] = { "echo x > a.lua", "echo y > b && mv b a.lua" },
-    ["a link that is swapped on the way"] = { "mkdir v1 v2; ln -s v1 current; ln -s current/a.lua a.lua", "ln -s v2 new && mv -T new current" },
+    ["a link that is swapped on the way"] = {
+      "mkdir v1 v2; ln -s v1 current; ln -s current/a.lua a.lua", "ln -s v2 new && mv -T new current",
+    },
     ["a folder that comes"] = { "true", "mkdir deep", path = "deep/er/a.lua" },
     ["a folder that goes"] = { "mkdir deep", "rm -r deep", path = "deep/a.lua" },
   }) do

@@ -68,7 +68,7 @@ function Connector.nodes(self) end
 ---@param self peerage.ConnectorSelf
 function Connector.serve(self) end
 
---- Optional. As a provider's.
+--- Optional. As a provider's; called before another version takes its place, too.
 ---@param self peerage.ConnectorSelf
 function Connector.stop(self) end
 

@@ -39,6 +39,33 @@ describe("DNS answers", function()
     }, ask("a.x"))
   end)
 
+  it("cost little more when each byte of their names must be escaped", function()
+    local function u16(number) return string.char(math.floor(number / 256), number % 256) end
+    local function cost_of(byte)
+      local long = "\63" .. byte:rep(63)
+      local behaviour = function(question)
+        if question.transport == "udp" then return { truncated = true } end
+        local first = long:rep(3) .. "\59" .. byte:rep(59) .. "\0"
+        local pointer, rest = "\192" .. string.char(12 + #question.section), u16(1) .. u16(1) .. ("\0"):rep(6)
+        local answers = { first .. rest }
+        for i = 15, 1, -1 do
+          answers[#answers + 1] = record("CNAME", "c" .. i + 1, { owner = i == 1 and "a.x" or "c" .. i })
+        end
+        for i = #answers + 1, 5000 do answers[i] = pointer .. rest end
+        return { answers = answers }
+      end
+      local server = serve({ ["a.x"] = behaviour })
+      local before = os.clock()
+      assert_failure("ENODATA", "no such record", ask("a.x"))
+      local cost = os.clock() - before
+      server:stop()
+      return cost
+    end
+    cost_of("a")
+    local plain, escaped = cost_of("a"), cost_of("\1")
+    assert(escaped < 8 * plain, ("%g s, %g s when escaped"):format(plain, escaped))
+  end)
+
   it("of both families come together, IPv4 first", function()
     serve({ ["a.x"] = by_type({ A = { answers = { A } }, AAAA = { answers = { AAAA } } }) })
     local list, message = ask("a.x", { family = "any" })

@@ -1,0 +1,106 @@
+-- SPDX-License-Identifier: MIT
+-- Versions of a provider that follow each other: one runs at a time, and one that fails at once makes way.
+local Cluster = require("peerage.cluster")
+local Hearing = require("support.hearing")
+local rollout = require("peerage.rollout")
+local scopes = require("engine.scope")
+local task = require("engine.task")
+
+describe("a rollout", function()
+  local scope, hearing, cluster, running
+
+  -- A version that is in `running` as long as it serves; with `answer` instead of a list, if given.
+  local function version(name, answer)
+    local module = {
+      poll = answer or function() return { name .. "@h" } end,
+      serve = function(self)
+        running[name] = function() return not self.scope:is_closed() end
+        task.sleep(3600)
+      end,
+    }
+    return { name = name, options = {}, unit = { name = name, module = module, files = {} } }
+  end
+
+  local function plan(part)
+    local settings = {
+      interval = 3600, sync_offset = 0, timeout = 1, connect_timeout = 1, prune = false,
+      via = { target = part.unit.module }, connect = { target = "none" },
+    }
+    local none = { connect = function() return true end, follows_found = true }
+    local connector = { name = "none", options = {}, unit = { name = "none", module = none, files = {} } }
+    return { name = "default", settings = settings, provider = part, connector = connector }
+  end
+
+  before_each(function()
+    scope, hearing, running = scopes.new("engine"), Hearing.start(), {}
+    cluster = Cluster.start(plan(version("first")), { name = "me@here", scope = scope, on_poll = function() end })
+    task.sleep(0.02)
+  end)
+  after_each(function()
+    scope:close()
+    hearing:stop()
+  end)
+
+  local function all_running()
+    local names = {}
+    for name, is_running in pairs(running) do
+      if is_running() then names[#names + 1] = name end
+    end
+    return names
+  end
+
+  local function settle() task.sleep(0.25) end
+
+  it("ends the version before and starts the next", function()
+    rollout.configure(cluster, plan(version("second")))
+    settle()
+    assert.same({ "second" }, all_running())
+    assert.is_truthy(cluster.registry:get("second@h"))
+  end)
+
+  it("leaves one that is not new alone", function()
+    local provider = cluster.provider
+    local same = plan(cluster.provider_part)
+    rollout.configure(cluster, same)
+    assert.equal(provider, cluster.provider)
+  end)
+
+  it("of two that come together starts the later one only", function()
+    task.all({
+      function() rollout.configure(cluster, plan(version("second"))) end,
+      function() rollout.configure(cluster, plan(version("third"))) end,
+    })
+    settle()
+    assert.same({ "third" }, all_running())
+  end)
+
+  it("lets one that comes while another goes back have its way, and goes back to the last good one if it fails", function()
+    rollout.configure(cluster, plan(version("second", function() error("boom", 0) end)))
+    hearing:expect("the previous one runs again: boom")
+    rollout.configure(cluster, plan(version("third", function() return 5 end)))
+    hearing:expect("the previous one runs again: poll() returned a number (5)")
+    settle()
+    assert.same({ "first" }, all_running())
+    assert.is_truthy(cluster.registry:get("first@h"))
+  end)
+
+  it("goes back when serve() fails before the first poll is over, and not after it", function()
+    local broken = version("second", function()
+      task.sleep(0.05)
+      return {}
+    end)
+    broken.unit.module.serve = function() error("no socket", 0) end
+    rollout.configure(cluster, plan(broken))
+    hearing:expect("the previous one runs again: no socket")
+    settle()
+    local late = version("third")
+    late.unit.module.serve = function()
+      task.sleep(0.2)
+      error("too late", 0)
+    end
+    rollout.configure(cluster, plan(late))
+    hearing:expect("serve() failed: too late")
+    settle()
+    assert.equal("third", cluster.provider_part.name)
+  end)
+end)
