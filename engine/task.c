@@ -179,29 +179,21 @@ static void end(struct pe_task *task, enum state state) {
     pe_scope_release(scope);
 }
 
-// The error value is on top of the task's stack; puts a traceback above it. The message is made of a copy elsewhere: to
-// write a number as text changes it in place.
+// The error value is on top of the task's stack; puts a traceback above it. A number becomes text; not on that stack,
+// since what allocates there may raise.
 static void fail(lua_State *L, struct pe_task *task) {
+    int top = lua_gettop(L);
     lua_xmove(task->L, L, 1);
+    const char *message = lua_tostring(L, -1);
     luaL_traceback(L, task->L, NULL, 0);
     if (LIST_EMPTY(&task->joiners)) {
         raised++;
-        if (lua_isstring(L, -2))
-            lua_pushvalue(L, -2);
-        else
-            lua_pushfstring(L, "(the error is a %s, not a message)", luaL_typename(L, -2));
-        pe_log_write(PE_LOG_ERROR, pe_scope_label(task->scope), lua_tostring(L, -1), lua_tostring(L, -2));
-        lua_pop(L, 1);
+        if (!message) message = lua_pushfstring(L, "(the error is a %s, not a message)", luaL_typename(L, top + 1));
+        pe_log_write(PE_LOG_ERROR, pe_scope_label(task->scope), message, lua_tostring(L, top + 2));
     }
+    lua_settop(L, top + 2);
     lua_xmove(L, task->L, 2);
     end(task, FAILED);
-}
-
-static void fail_stray_yield(lua_State *L, struct pe_task *task) {
-    lua_settop(task->L, 0);
-    lua_pushliteral(L, "coroutine.yield outside a coroutine of your own: a task waits by calling the engine");
-    lua_xmove(L, task->L, 1);
-    fail(L, task);
 }
 
 // Abandons its operation: it is never resumed. One that runs is dropped at its next wait.
@@ -235,7 +227,10 @@ static void resume(lua_State *L, struct pe_task *task) {
         task->state = WAITING;
         if (task->is_doomed) drop(task);
     } else if (status == LUA_YIELD) {
-        fail_stray_yield(L, task);
+        lua_settop(task->L, 0);
+        lua_pushliteral(L, "coroutine.yield outside a coroutine of your own: a task waits by calling the engine");
+        lua_xmove(L, task->L, 1);
+        fail(L, task);
     } else if (status) {
         fail(L, task);
     } else {

@@ -46,7 +46,8 @@ static const struct pe_handle_class udp_class = {.name = "udp socket", .on_close
 static int read_literal(lua_State *L, int index, int port, struct sockaddr_storage *address) {
     size_t size;
     const char *text = luaL_checklstring(L, index, &size);
-    int status = strlen(text) == size ? pe_address_parse(text, port, address) : UV_EINVAL;
+    int status = pe_address_parse(text, port, address);
+    if (strlen(text) != size) status = UV_EINVAL;
     if (!status) return 0;
     if (status == UV_ENODEV) return pe_vm_fail(L, status, "cannot use %s", text);
     lua_pushfstring(L, "expected an address, found \"%s\": engine.dns turns names into addresses", text);

@@ -85,7 +85,7 @@ describe("a scope", function()
     file:write('local scope = require("engine.scope") local top = scope.new() local each = top '
       .. 'for _ = 1, 100000 do each = each:child() end top:close() print(each:is_closed())')
     file:close()
-    local pipe = assert(io.popen(("ulimit -c 0 -s 512; %s run %s 2>&1"):format(fs.readlink("/proc/self/exe"), name)))
+    local pipe = assert(io.popen(("ulimit -c 0; ulimit -s 512 && %s run %s 2>&1"):format(fs.readlink("/proc/self/exe"), name)))
     local output = pipe:read("*a")
     pipe:close()
     os.remove(name)
