@@ -3,6 +3,7 @@
 // killed when it has ended or when its process is closed, whichever comes first.
 #include "modules.h"
 #include "stream.h"
+#include "timer.h"
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
@@ -62,7 +63,7 @@ static void on_child_exit(uv_process_t *uv, int64_t code, int signal) {
 static void on_limit(uv_timer_t *timer) {
     struct process *process = timer->data;
     kill(-process->pid, process->is_late ? SIGKILL : SIGTERM);
-    if (!process->is_late) uv_timer_start(timer, on_limit, GRACE, 0);
+    if (!process->is_late) pe_timer_start(timer, on_limit, GRACE, 0);
     process->is_late = true;
 }
 
@@ -128,12 +129,11 @@ static int start_child(struct process *process, const uv_process_options_t *opti
 }
 
 static int start(struct process *process, const uv_process_options_t *options, double seconds) {
-    uv_update_time(pe_vm_loop());
     uv_timer_init(pe_vm_loop(), &process->limit);
     if (!pe_handle_open(&process->handle, (uv_handle_t *)&process->limit)) return UV_ECANCELED;
     int status = start_child(process, options);
     if (status) return pe_handle_close(&process->handle), status;
-    if (isfinite(seconds)) uv_timer_start(&process->limit, on_limit, (uint64_t)(seconds * 1000), 0);
+    if (isfinite(seconds)) pe_timer_start(&process->limit, on_limit, (uint64_t)(seconds * 1000), 0);
     return 0;
 }
 

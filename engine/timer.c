@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Timers on the monotonic clock: a function after or every so many seconds, each run a task of its own; and sleep.
+#include "timer.h"
 #include "handle.h"
 #include "task.h"
 #include <math.h>
@@ -36,9 +37,7 @@ static uint64_t check_delay(lua_State *L, int index) {
     return check_milliseconds(L, index) + 1;
 }
 
-// libuv counts from the loop's clock, which stands still while Lua runs. To set that clock forward here would be wrong:
-// timers that come due thereby are run before any descriptor is looked at, and so on without end.
-static void start_timer(uv_timer_t *uv, uv_timer_cb on_end, uint64_t delay, uint64_t repeat) {
+void pe_timer_start(uv_timer_t *uv, uv_timer_cb on_end, uint64_t delay, uint64_t repeat) {
     uint64_t behind = uv_hrtime() / 1000000 - uv_now(pe_vm_loop());
     uv_timer_start(uv, on_end, behind + delay, repeat);
 }
@@ -63,7 +62,7 @@ static int start(lua_State *L, uint64_t delay, uint64_t repeat) {
     timer->function = luaL_ref(L, LUA_REGISTRYINDEX);
     uv_timer_init(pe_vm_loop(), &timer->uv);
     if (!pe_handle_open(&timer->handle, (uv_handle_t *)&timer->uv)) return pe_vm_refuse(L, "closed", "ECANCELED");
-    start_timer(&timer->uv, on_expiry, delay, repeat);
+    pe_timer_start(&timer->uv, on_expiry, delay, repeat);
     return 1;
 }
 
@@ -117,7 +116,7 @@ static int l_sleep(lua_State *L) {
     if (!sleep) luaL_error(L, "not enough memory");
     uv_timer_init(pe_vm_loop(), &sleep->uv);
     sleep->uv.data = sleep;
-    start_timer(&sleep->uv, on_awake, delay, 0);
+    pe_timer_start(&sleep->uv, on_awake, delay, 0);
     return pe_task_suspend(L, &sleep->wait, end_sleep);
 }
 

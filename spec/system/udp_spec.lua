@@ -115,7 +115,7 @@ describe("engines with via = \"udp\" on one network", function()
     for i = 1, 2 do
       for _, line in ipairs(daemons[i].log) do
         local names = line:match("nodes: (.*);$") or ""
-        for name in names:gmatch("%S+") do assert.is_truthy(name:find("^app[123]@10%.77%.0%.[123]$"), name) end
+        for seen in names:gmatch("%S+") do assert.is_truthy(seen:find("^app[123]@10%.77%.0%.[123]$"), seen) end
       end
       assert.are.equal(others(i, 2), daemons[i].log[#daemons[i].log]:match("nodes: .*$") or others(i, 2))
     end
