@@ -69,7 +69,8 @@ function M.start(planned, engine)
     is_changed = true, -- since the last report
     refused = {}, -- files of a version that was not taken
   }, M)
-  self.hooks = Hooks.start(self.scope, self.settings, function() return self.registry:nodes() end)
+  self.hooks = Hooks.start(self.scope, self.settings, function() return self.registry:nodes() end,
+    planned.name ~= "default" and planned.name .. ": hook" or nil)
   start_connector(self, planned.connector)
   self:start_provider(planned.provider)
   self.scope:spawn(self.run, self)

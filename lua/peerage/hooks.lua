@@ -14,10 +14,11 @@ local CHANGE_PERIOD = 0.1 -- seconds; on_change comes at most ten times a second
 ---@param scope engine.Scope who owns it
 ---@param settings table the cluster's: hooks and timeout; may be swapped at any time
 ---@param nodes fun(): table[] what on_change is told
+---@param label string|nil who they are in the log, "hook" without one
 ---@return peerage.Hooks
-function M.start(scope, settings, nodes)
+function M.start(scope, settings, nodes, label)
   local self = setmetatable({
-    scope = scope:child("hook"),
+    scope = scope:child(label or "hook"),
     settings = settings,
     nodes = nodes,
     events = {}, -- from `first` to `last`
