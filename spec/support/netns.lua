@@ -26,14 +26,8 @@ function M.is_possible()
   return ok == true
 end
 
---- Makes `count` hosts joined by a bridge in a namespace of its own.
----@param count integer
----@return spec.Network
-function M.new(count)
-  counter = counter + 1
-  local self = setmetatable({ prefix = ("pe%s-%d"):format(tag, counter), hosts = {} }, M)
-  local switch = self.prefix .. "-sw"
-  self.switch = switch
+local function build(self, count)
+  local switch = self.switch
   assert(run("ip", "netns", "add", switch))
   assert(run("ip", "-n", switch, "link", "add", "br0", "type", "bridge", "mcast_snooping", "0"))
   assert(run("ip", "-n", switch, "link", "set", "br0", "up"))
@@ -47,7 +41,19 @@ function M.new(count)
     assert(run("ip", "-n", host, "link", "set", "lo", "up"))
     assert(run("ip", "-n", host, "link", "set", "eth0", "up"))
   end
-  return self
+end
+
+--- Makes `count` hosts joined by a bridge in a namespace of its own; half-made ones are removed again.
+---@param count integer
+---@return spec.Network
+function M.new(count)
+  counter = counter + 1
+  local self = setmetatable({ prefix = ("pe%s-%d"):format(tag, counter), hosts = {} }, M)
+  self.switch = self.prefix .. "-sw"
+  local ok, message = pcall(build, self, count)
+  if ok then return self end
+  self:remove()
+  error(message, 0)
 end
 
 --- The address of host `i`.
