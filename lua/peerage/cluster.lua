@@ -7,6 +7,7 @@ local Hooks = require("peerage.hooks")
 local Instance = require("peerage.instance")
 local Registry = require("peerage.registry")
 local answers = require("peerage.answer")
+local copy = require("peerage.copy")
 local log = require("engine.log")
 local rollout = require("peerage.rollout")
 local status = require("peerage.status")
@@ -46,12 +47,6 @@ local function start_connector(self, part, state)
   self.dialer = Dialer.new(self.scope, self.registry, self.settings, self.connector.asks_each_poll,
     function(record) return self.connector:connect(record, self.settings.connect_timeout) end,
     function(record, ok, reason, is_news) self:take_attempt(record, ok, reason, is_news) end)
-end
-
-local function copy(settings)
-  local result = {}
-  for key, value in next, settings do result[key] = value end
-  return result
 end
 
 ---@param planned peerage.PlannedCluster

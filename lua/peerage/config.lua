@@ -4,6 +4,7 @@
 local config_cluster = require("peerage.config.cluster")
 local config_options = require("peerage.config.options")
 local config_file = require("peerage.config.file")
+local copy = require("peerage.copy")
 local deferred = require("peerage.deferred")
 local describe = require("peerage.describe")
 local nearest = require("peerage.nearest")
@@ -63,8 +64,7 @@ end
 
 --- The values with what stands outside of the file in the place of the file's own, which need not even resolve then.
 local function override(values, overrides, getenv, path)
-  local result, name, source = {}, overrides.name, "--name"
-  for key, value in next, values do result[key] = value end
+  local result, name, source = copy(values), overrides.name, "--name"
   if name == nil then name, source = getenv("PEERAGE_NAME"), "PEERAGE_NAME" end
   if name ~= nil and (name ~= "" or source == "--name") then
     local ok, message = schema.validate({ [source] = KEYS.name }, { [source] = name }, path)

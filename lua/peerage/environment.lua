@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- The globals that a provider, a connector or a config sees: copies, so that what one breaks stays its own accident.
 --- It contains accidents; it is no security boundary.
+local copy = require("peerage.copy")
 local log = require("engine.log")
 
 local M = {}
@@ -18,12 +19,6 @@ local REMOVED = { os = { "exit" }, string = { "dump" } }
 -- Methods of strings and files go through one metatable each: nobody may reach into it.
 getmetatable("").__metatable = "string"
 getmetatable(io.stdout).__metatable = "file"
-
-local function copy(library)
-  local result = {}
-  for key, value in next, library do result[key] = value end
-  return result
-end
 
 local function print_to_log(...)
   local parts = {}

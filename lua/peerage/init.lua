@@ -4,6 +4,7 @@ local Cluster = require("peerage.cluster")
 local Reload = require("peerage.reload")
 local call = require("peerage.call")
 local config = require("peerage.config")
+local copy = require("peerage.copy")
 local crypto = require("engine.crypto")
 local loader = require("peerage.loader")
 local log = require("engine.log")
@@ -37,8 +38,8 @@ end
 ---@return table|nil config, string? message, table<string, string>? files that were read
 function M.load_config(path, overrides)
   local unit = { files = {} }
-  local with = { environment = function(of) return loader.environment(unit, of) end }
-  for key, value in next, overrides or {} do with[key] = value end
+  local with = copy(overrides or {})
+  with.environment = with.environment or function(of) return loader.environment(unit, of) end
   local scope = scopes.new("config")
   local ok, loaded, message = call.run(scope, LOAD_TIMEOUT, config.load, path, with)
   scope:close()

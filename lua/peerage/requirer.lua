@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- `require` as one provider sees it: the engine's modules, the files beside it, then the system's Lua path.
 --- Invariant: what it gives is the provider's own, so no other sees what this one does to it.
+local copy = require("peerage.copy")
 local environment = require("peerage.environment")
 local source = require("peerage.source")
 
@@ -17,8 +18,7 @@ end
 
 local function private(module)
   if type(module) ~= "table" then return module end
-  local result, metatable = {}, getmetatable(module)
-  for key, value in next, module do result[key] = value end
+  local result, metatable = copy(module), getmetatable(module)
   return type(metatable) == "table" and setmetatable(result, metatable) or result
 end
 

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The options of a provider and of a connector, once they are loaded and their schemas known.
 local config_file = require("peerage.config.file")
+local copy = require("peerage.copy")
 local describe = require("peerage.describe")
 local nearest = require("peerage.nearest")
 local schema = require("peerage.schema")
@@ -56,12 +57,6 @@ local function warnings(via, connector, known)
   end
   table.sort(list)
   return list
-end
-
-local function copy(options)
-  local result = {}
-  for key, value in next, options do result[key] = value end
-  return result
 end
 
 --- Paths begin at the config's folder.
