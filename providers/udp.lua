@@ -293,6 +293,15 @@ function M.stop(self)
   send_signed(self, "leave")
 end
 
+--- Whether anyone on the network can name nodes, as far as the options say: what unsigned announcements say counts.
+---@param options table
+---@return "open"|"accepted"|nil exposure "accepted": it is written that they are wanted
+function M.exposure(options)
+  if options.accept_plain then return "accepted" end
+  local is_signed = options.secret ~= nil or options.secret_file ~= nil
+  return not is_signed and options.accept_plain == nil and "open" or nil
+end
+
 --- Datagrams that did not count, by reason.
 ---@return table<string, integer>
 function M.counters(self)

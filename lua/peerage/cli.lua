@@ -141,7 +141,11 @@ local function serve(path, overrides)
   task.spawn(follow_signals, signals, running)
   local planned = load_plan(path, overrides)
   if not planned then return CONFIG end
-  running.engine = peerage.start(planned, overrides)
+  running.engine, message = peerage.start(planned, overrides)
+  if not running.engine then
+    log.error("not started: " .. message)
+    return FAILED
+  end
   running.ended:pop()
   running.engine:stop()
   return OK

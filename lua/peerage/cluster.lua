@@ -42,7 +42,7 @@ local function start_connector(self, part, state)
   self.connector_part = part
   self.connector = Connector.start({
     unit = part.unit, options = part.options, label = self:label("connector", part), name = self.self_name,
-    scope = self.scope, state = state,
+    scope = self.scope, state = state, shared = part.shared,
   }, function(name, live, reason) self:set_live(name, live, reason) end)
   self.dialer = Dialer.new(self.scope, self.registry, self.settings, self.connector.asks_each_poll,
     function(record) return self.connector:connect(record, self.settings.connect_timeout) end,
@@ -246,6 +246,16 @@ function M:configure(settings)
   for key in next, self.settings do self.settings[key] = nil end
   for key, value in next, settings do self.settings[key] = value end
   self:poll_soon()
+end
+
+--- Has the connector that runs take over other options, if it can: nothing is disconnected then.
+---@param part peerage.Part with the same files
+---@return boolean is_done
+function M:configure_connector(part)
+  if not self.connector:configure(part.options, self.settings.timeout) then return false end
+  local running = self.connector_part
+  self.connector_part = { unit = running.unit, name = running.name, options = part.options, shared = running.shared }
+  return true
 end
 
 --- Puts another connector in the place of the one that runs, whose connections end with it; a plain function has none.

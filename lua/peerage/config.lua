@@ -2,6 +2,7 @@
 -- The config: loads the file, resolves its deferred values, validates all of it.
 -- Invariant: what `load` returns is complete and valid; a message begins with the path as given, then the key.
 local config_cluster = require("peerage.config.cluster")
+local config_erlang = require("peerage.config.erlang")
 local config_options = require("peerage.config.options")
 local config_file = require("peerage.config.file")
 local copy = require("peerage.copy")
@@ -26,6 +27,7 @@ local M = {}
 ---@field provider_path string[]
 ---@field erlang? table
 ---@field clusters table<string, peerage.ClusterConfig>
+---@field warnings string[]
 
 ---@class peerage.ConfigOverrides
 ---@field name? string from --name
@@ -34,11 +36,12 @@ local M = {}
 ---@field environment? fun(path: string): table makes the globals of the config
 ---@field getenv? fun(name: string): string|nil `os.getenv` unless given
 ---@field cwd? string the current folder: makes `folder` and `provider_path` absolute
+---@field is_named? boolean whether this node was given a name; nil: as the config says
 
 local KEYS = {
   name = { type = "string", check = node.parse, doc = "this node" },
   clusters = { type = "table" },
-  erlang = { type = "table", check = function() return nil, "this version has no connector erlang yet" end },
+  erlang = { type = "table", doc = "options of the process's one Erlang node" },
   provider_path = { type = "list", of = { type = "string", min = 1 }, default = {} },
   reload = { type = "boolean", default = true },
   log_level = { type = "string", values = { "debug", "info", "warn", "error" }, default = "info" },
@@ -87,7 +90,8 @@ local function split(values)
   return engine, rest
 end
 
-local function check_outer(outer, path)
+local function check_outer(outer, context)
+  local path = context.path
   for key in next, outer do
     if not config_cluster.keys[key] then
       if type(key) ~= "string" then return nil, path .. ": unexpected item " .. describe.key(key) .. ": expected key = value" end
@@ -96,7 +100,7 @@ local function check_outer(outer, path)
         or "beside clusters, a provider's options stand in the cluster that has the provider")
     end
   end
-  return config_cluster.read(outer, {}, path, nil, known)
+  return config_cluster.read(outer, {}, nil, context)
 end
 
 local function check_cluster(name, values, path)
@@ -112,12 +116,13 @@ local function check_cluster(name, values, path)
   return true
 end
 
-local function read_clusters(engine, outer, path)
+local function read_clusters(engine, outer, context)
   if not engine.clusters then
-    local cluster, message = config_cluster.read(outer, {}, path, nil, known)
+    local cluster, message = config_cluster.read(outer, {}, nil, context)
     return cluster and { default = cluster }, message
   end
-  local ok, message = check_outer(outer, path)
+  local path = context.path
+  local ok, message = check_outer(outer, context)
   if not ok then return nil, message end
   if next(engine.clusters) == nil then
     return nil, path .. ": clusters: expected at least one, found an empty table: write clusters = { web = { … } }"
@@ -126,20 +131,23 @@ local function read_clusters(engine, outer, path)
   for name, values in next, engine.clusters do
     ok, message = check_cluster(name, values, path)
     if not ok then return nil, message end
-    clusters[name], message = config_cluster.read(values, outer, path, name, known)
+    clusters[name], message = config_cluster.read(values, outer, name, context)
     if not clusters[name] then return nil, message end
   end
   return clusters
 end
 
 --- Validates what a config's file returned, deferred values resolved.
-local function validate(values, path)
+local function validate(values, path, is_named)
   local engine, outer = split(values)
   local config, message = schema.validate(KEYS, engine, path)
   if not config then return nil, message end
-  config.clusters, message = read_clusters(engine, outer, path)
-  if not config.clusters then return nil, message end
   config.name_given = config.name ~= nil
+  if is_named == nil then is_named = config.name_given end
+  config.clusters, message = read_clusters(engine, outer, { path = path, known = known, is_named = is_named })
+  if not config.clusters then return nil, message end
+  config.warnings, message = config_erlang.spread(config, path)
+  if not config.warnings then return nil, message end
   return config
 end
 
@@ -169,7 +177,7 @@ function M.load(path, overrides)
   values, message = deferred.resolve(values, path, getenv)
   if not values then return nil, message end
   local config
-  config, message = validate(values, path)
+  config, message = validate(values, path, overrides.is_named)
   if not config then return nil, message end
   return add_places(config, path, source, overrides.cwd)
 end

@@ -2,6 +2,7 @@
 --- The engine as a whole: starts what a config says, follows its changes, stops.
 local Cluster = require("peerage.cluster")
 local Reload = require("peerage.reload")
+local Shared = require("peerage.shared")
 local call = require("peerage.call")
 local config = require("peerage.config")
 local copy = require("peerage.copy")
@@ -74,23 +75,34 @@ local function files_in_use(self)
   return files
 end
 
---- Starts what a plan says. Nothing of it is started if it is not whole.
----@param planned { config: table, clusters: peerage.PlannedCluster[], warnings: string[] }
----@param overrides table|nil to load the config again with
----@return peerage.Engine
-function M.start(planned, overrides)
-  local conf = planned.config
-  local self = setmetatable({
-    config = conf, overrides = overrides, name = conf.name or M.random_name(), scope = scopes.new("engine"), clusters = {},
-    refused = {}, -- files of a config that was not taken
-  }, Engine)
-  for _, warning in ipairs(planned.warnings) do log.warn(warning) end
+local function say_defaults(planned)
   for _, each in ipairs(planned.clusters) do
     if each.settings.connect.default then
       log.info(('connect: not given, so "%s"%s'):format(each.connector.name, planned.clusters[2] and " for " .. each.name or ""))
     end
-    start_cluster(self, each)
   end
+end
+
+--- Starts what a plan says. Nothing of it is started if it is not whole. Waits for what connectors share.
+---@param planned peerage.Plan
+---@param overrides table|nil to load the config again with
+---@return peerage.Engine|nil engine
+---@return string? message of the connector that could not make what its clusters share
+function M.start(planned, overrides)
+  local conf, scope = planned.config, scopes.new("engine")
+  local self = setmetatable({
+    config = conf, overrides = overrides, name = conf.name or M.random_name(), scope = scope, clusters = {},
+    refused = {}, -- files of a config that was not taken
+  }, Engine)
+  self.shared = Shared.new(scope, self.name)
+  for _, warning in ipairs(planned.warnings) do log.warn(warning) end
+  say_defaults(planned)
+  local ok, message = self.shared:provide(planned.clusters)
+  if not ok then
+    scope:close()
+    return nil, message
+  end
+  for _, each in ipairs(planned.clusters) do start_cluster(self, each) end
   self.reload = Reload.start(self.scope, conf.reload, function() return files_in_use(self) end,
     function(changed) self:take_changes(changed) end)
   return self
@@ -106,19 +118,39 @@ end
 -- A file of the provider or the connector changed, the config did not.
 local function reload_cluster(self, cluster)
   local planned, message, files = plan.cluster(self.config, cluster.name)
-  if not planned then
+  local ok = planned ~= nil
+  if ok then ok, message = self.shared:provide({ planned }) end
+  if not ok then
     log.error("not reloaded, the old version keeps running: " .. message)
     cluster.refused = files
     return
   end
   for _, warning in ipairs(planned.warnings) do log.warn(warning) end
   rollout.configure(cluster, planned)
+  self.shared:keep(self.clusters)
 end
 
-local function warn_of_restart(self, conf)
-  if conf.name and conf.name ~= self.name then
-    log.warn(("name: changed from %s to %s: that needs a restart"):format(self.name, conf.name))
+-- The name that the config had at the start stays, and so does what depends on it.
+local function keep_name(self, conf)
+  if conf.name ~= self.config.name then
+    conf.warnings[#conf.warnings + 1] = ("name: changed from %s to %s: that needs a restart"):format(self.name, conf.name or "none")
   end
+  conf.name, conf.name_given = self.config.name, self.config.name_given
+end
+
+-- What a changed config comes to; else the files that were read in vain.
+local function prepare(self)
+  local with = copy(self.overrides or {})
+  with.is_named = self.config.name_given
+  local conf, message, files = M.load_config(self.config.path, with)
+  if not conf then return nil, message, files end
+  keep_name(self, conf)
+  local planned, ok
+  planned, message, files = plan.prepare(conf)
+  if not planned then return nil, message, files end
+  ok, message = self.shared:provide(planned.clusters)
+  if not ok then return nil, message, planned.files end
+  return planned
 end
 
 -- What goes makes room first: what comes may want the same port.
@@ -136,20 +168,19 @@ local function apply(self, planned)
       start_cluster(self, each)
     end
   end
+  self.shared:keep(self.clusters)
 end
 
 -- Whether the new config was taken.
 local function reload_config(self)
-  local conf, message, files = M.load_config(self.config.path, self.overrides)
-  local planned
-  if conf then planned, message, files = plan.prepare(conf) end
+  local planned, message, files = prepare(self)
   if not planned then
     log.error("not reloaded, the old config stays: " .. message)
     self.refused = files
     return false
   end
+  local conf = planned.config
   self.refused = {}
-  warn_of_restart(self, conf)
   log.level(conf.log_level)
   log.format(conf.log_format)
   self.config = conf
@@ -197,6 +228,7 @@ function Engine:stop()
     stops[#stops + 1] = function() cluster:stop() end
   end
   task.all(stops)
+  self.shared:keep({})
   self.scope:close()
 end
 

@@ -22,6 +22,7 @@ local STOP_TIMEOUT = 1 -- seconds for M.stop() at a clean end
 ---@field methods table<string, function>|nil what `self` offers
 ---@field serves boolean|nil false: serve() is not run
 ---@field passive boolean|nil announce nothing
+---@field shared table|nil what a connector's share() made
 ---@field on_failure fun(failure: peerage.Failure)|nil told when serve() ended
 
 -- What the unit's functions get as `self`: fields of their own, then what the engine offers, then the module.
@@ -34,6 +35,7 @@ local function make_self(spec)
     state = states.copy(spec.state or {}),
     log = log.named(spec.label),
     passive = spec.passive or nil,
+    shared = spec.shared,
   }, { __index = offered })
 end
 
@@ -100,6 +102,10 @@ function M:state()
   end
   return state
 end
+
+--- Hands it other options, which count from now on.
+---@param options table
+function M:set_options(options) rawset(self.self, "options", options) end
 
 --- Whether it has ended.
 ---@return boolean

@@ -19,12 +19,13 @@ local M = {}
 ---@field built_in string[] their names
 
 M.PROVIDER = {
-  word = "provider", method = "poll", optional = { "serve", "stop", "counters" },
+  word = "provider", method = "poll", optional = { "serve", "stop", "counters", "exposure" },
   folder = engine.root .. "/providers", built_in = { "dns", "list", "self", "udp" },
 }
 M.CONNECTOR = {
-  word = "connector", method = "connect", optional = { "serve", "stop", "disconnect", "nodes" },
-  folder = engine.root .. "/lua/peerage/connectors", built_in = { "none", "tcp" },
+  word = "connector", method = "connect",
+  optional = { "serve", "stop", "counters", "disconnect", "nodes", "check", "share", "configure" },
+  folder = engine.root .. "/lua/peerage/connectors", built_in = { "erlang", "none", "sidecar", "tcp" },
 }
 
 ---@class peerage.Unit

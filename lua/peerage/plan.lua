@@ -2,6 +2,8 @@
 --- What a config comes to: each cluster's provider and connector, loaded, with valid options; nothing started.
 local call = require("peerage.call")
 local config = require("peerage.config")
+local copy = require("peerage.copy")
+local describe = require("peerage.describe")
 local loader = require("peerage.loader")
 local scopes = require("engine.scope")
 
@@ -13,6 +15,7 @@ local LOAD_TIMEOUT = 10 -- seconds for the top level of one provider file, and f
 ---@field unit peerage.Unit
 ---@field name string
 ---@field options table
+---@field shared table|nil of a connector: what its share() made
 
 -- Runs what is, or calls, the user's code in a task of its own.
 local function run_apart(label, fn, ...)
@@ -52,7 +55,7 @@ local function load_part(conf, kind, spec)
   return nil, is_of_file and shorten(message, conf.folder) or ("%s: %s"):format(conf.path, message), files
 end
 
-local function describe(part) return { name = part.name, options = rawget(part.unit.module, "options") } end
+local function declared(part) return { name = part.name, options = rawget(part.unit.module, "options") } end
 
 -- Checks of options are functions of the module.
 local function read_options(part, fn, ...)
@@ -64,7 +67,7 @@ end
 local function load_connector(conf, settings)
   local part, message, files = load_part(conf, loader.CONNECTOR, settings.connect)
   if not part then return nil, message, files end
-  part.options, message = read_options(part, config.connector_options, settings, describe(part))
+  part.options, message = read_options(part, config.connector_options, settings, declared(part))
   if not part.options then return nil, message, part.unit.files end
   return part
 end
@@ -73,13 +76,46 @@ end
 local function load_provider(conf, settings, connector)
   local part, message, files = load_part(conf, loader.PROVIDER, settings.via)
   if not part then return nil, message, files end
-  part.options, message = read_options(part, config.provider_options, settings, describe(part), describe(connector))
+  part.options, message = read_options(part, config.provider_options, settings, declared(part), declared(connector))
   if not part.options then return nil, message, part.unit.files end
   if settings.serves == true and not rawget(part.unit.module, "serve") then
     return nil, ("%s: serves: expected a provider with serve(), found that %s has none"):format(conf.path, part.name),
       part.unit.files
   end
   return part, message
+end
+
+local EXPOSURES = { open = true, accepted = true }
+
+-- Whether anyone on the network can name nodes, as the provider says.
+local function exposure_of(provider)
+  local exposure = rawget(provider.unit.module, "exposure")
+  if not exposure then return nil end
+  local ok, answer = run_apart("exposure of " .. provider.name, exposure, copy(provider.options))
+  if not ok then return nil, answer.message end
+  if answer == nil or EXPOSURES[answer] then return answer end
+  return nil, ('expected "open", "accepted" or nothing, found %s'):format(describe.value(answer))
+end
+
+-- What check() answered: true, with a warning perhaps, or what is wrong.
+local function verdict(ok, answer, message)
+  if not ok then return nil, "check() failed: " .. answer.message end
+  local text = type(message) == "string" and message or nil
+  if answer == true then return true, text end
+  return nil, not answer and text or ("check() returned %s: expected true, or nil and a message"):format(describe.value(answer))
+end
+
+-- Asks the connector whether its options and what surrounds them will do.
+local function check_connector(conf, settings, connector, provider)
+  local check = rawget(connector.unit.module, "check")
+  if not check then return true end
+  local exposure, message = exposure_of(provider)
+  if message then return nil, ("%s: provider %s: exposure(): %s"):format(conf.path, provider.name, message) end
+  local ok, text = verdict(run_apart("check of " .. connector.name, check, copy(connector.options), {
+    name = conf.name, name_given = conf.name_given,
+    provider = { name = provider.name, options = copy(provider.options), exposure = exposure },
+  }))
+  return ok, text and ("%s: %s"):format(settings.connect.where, text)
 end
 
 ---@class peerage.PlannedCluster
@@ -108,16 +144,25 @@ function M.cluster(conf, name)
   provider, message, files = load_provider(conf, settings, connector)
   add_files(read, provider and provider.unit.files or files)
   if not provider then return nil, message, read end
+  local ok, text = check_connector(conf, settings, connector, provider)
+  if not ok then return nil, text, read end
+  message[#message + 1] = text
   return { name = name, settings = settings, provider = provider, connector = connector, warnings = message }, nil, read
 end
 
+---@class peerage.Plan
+---@field config table as peerage.config gives it
+---@field clusters peerage.PlannedCluster[]
+---@field warnings string[]
+---@field files table<string, string|false> that were read
+
 --- Loads everything that a config names.
 ---@param conf table as peerage.config gives it
----@return { config: table, clusters: peerage.PlannedCluster[], warnings: string[] }|nil plan
+---@return peerage.Plan|nil plan
 ---@return string? message, table<string, string|false>? files that were read when it failed
 function M.prepare(conf)
-  local plan = { config = conf, clusters = {}, warnings = {} }
   local names, read = {}, {}
+  local plan = { config = conf, clusters = {}, warnings = copy(conf.warnings), files = read }
   add_files(read, conf.files)
   for name in next, conf.clusters do names[#names + 1] = name end
   table.sort(names)

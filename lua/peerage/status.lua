@@ -6,6 +6,8 @@ local version = require("engine").version
 
 local M = {}
 
+local COUNTERS_TIMEOUT = 1 -- seconds for counters()
+
 --- Names that are found, sorted.
 ---@return string[]
 function M.found(cluster)
@@ -64,18 +66,22 @@ function M.state(cluster)
   }
 end
 
---- What its provider counted (drops by reason) and how often it was restarted, under the provider's name.
----@return table<string, integer>
-function M.counters(cluster)
-  local counters, provider = {}, cluster.provider
-  local who = cluster:label("provider", cluster.provider_part)
-  if provider.restarts > 0 then counters[who .. ": restarts"] = provider.restarts end
-  if not provider:has("counters") then return counters end
-  local ok, counted = provider:call("counters", 1)
-  if not ok or type(counted) ~= "table" then return counters end
+local function add_counters(counters, who, instance)
+  if instance.restarts > 0 then counters[who .. ": restarts"] = instance.restarts end
+  if not instance:has("counters") then return end
+  local ok, counted = instance:call("counters", COUNTERS_TIMEOUT)
+  if not ok or type(counted) ~= "table" then return end
   for name, count in next, counted do
     if type(name) == "string" and type(count) == "number" then counters[("%s: %s"):format(who, name)] = count end
   end
+end
+
+--- What its provider and its connector counted (drops by reason) and how often they were restarted, under their names.
+---@return table<string, integer>
+function M.counters(cluster)
+  local counters = {}
+  add_counters(counters, cluster:label("provider", cluster.provider_part), cluster.provider)
+  add_counters(counters, cluster:label("connector", cluster.connector_part), cluster.connector.instance)
   return counters
 end
 

@@ -71,7 +71,7 @@ describe("the loader", function()
       refuses("dsn", 'unknown provider "dsn": did you mean "dns"? looked for ')
       refuses("Peerage.Via.Dsn", 'did you mean "dns"?')
       refuses("tpc", 'unknown connector "tpc": did you mean "tcp"? looked for', loader.CONNECTOR)
-      refuses("tpc", "built in are none, tcp", loader.CONNECTOR)
+      refuses("tpc", "built in are erlang, none, sidecar, tcp", loader.CONNECTOR)
       refuses("./homies.lua", 'unknown provider "./homies.lua": looked for ' .. folder.path .. "/./homies.lua; built in")
     end)
 

@@ -12,6 +12,12 @@ local M = {}
 ---@field where string where the options stand, for messages
 ---@field flat? boolean of a provider: its options stood beside `via`
 ---@field default? boolean nothing was written
+---@field places? { where: string, options: table }[] where a shared connector's options stand, if not all at `where`
+
+---@class peerage.ClusterContext what holds for every cluster of a config
+---@field path string the config's
+---@field known string[] every key that a wrong one may have meant
+---@field is_named boolean the node was given a name
 
 ---@class peerage.ClusterConfig: table<string, any> each key of `M.keys` with its value; `memory_limit` in bytes
 ---@field name string
@@ -61,11 +67,8 @@ M.keys = {
   memory_limit = { type = { "number", "string" }, default = "64 MB", check = check_memory },
 }
 
---- What connects when a config has no `connect`. "erlang" when the node was given a name, once that connector is there.
----@return string
-local function default_connector()
-  return "none"
-end
+-- What connects when a config has no `connect`: to be given a name is to be a node, as for `iex --name`.
+local function default_connector(is_named) return is_named and "erlang" or "none" end
 
 local function only_named(list, where, wanted)
   local options = {}
@@ -130,12 +133,13 @@ local function split(values, where)
 end
 
 --- `via` and `connect` by their grammar; one that stands at the top level is named as there.
-local function read_targets(settings, own, path, name)
+local function read_targets(settings, own, context, name)
   for key, member in pairs({ via = "poll", connect = "connect" }) do
     local written = settings[key]
     local value = written
-    if value == nil then value = key == "via" and "self" or default_connector() end
-    local where = path .. ": " .. (name and own[key] ~= nil and "clusters." .. name .. "." or "") .. key
+    if value == nil then value = key == "via" and "self" or default_connector(context.is_named) end
+    local is_own = name and (own[key] ~= nil or written == nil)
+    local where = context.path .. ": " .. (is_own and "clusters." .. name .. "." or "") .. key
     local target, message = read_target(value, member, where)
     if not target then return nil, message end
     target.default = written == nil
@@ -147,13 +151,12 @@ end
 --- Reads the settings of a cluster.
 ---@param values table what stands in it
 ---@param outer table keys of clusters that stand at the top level: the defaults
----@param path string the config's path
 ---@param name? string nil for a flat config
----@param known string[] every key that a wrong one may have meant
+---@param context peerage.ClusterContext
 ---@return peerage.ClusterConfig|nil settings
 ---@return string? message
-function M.read(values, outer, path, name, known)
-  local where = name and path .. ": clusters." .. name or path
+function M.read(values, outer, name, context)
+  local where = name and context.path .. ": clusters." .. name or context.path
   local own, extra = split(values, where)
   if not own then return nil, extra end
   local all = {}
@@ -165,9 +168,9 @@ function M.read(values, outer, path, name, known)
   if not settings then return nil, message end
   settings.name, settings.memory_limit = name or "default", bytes(settings.memory_limit)
   local ok
-  ok, message = read_targets(settings, own, path, name)
+  ok, message = read_targets(settings, own, context, name)
   if not ok then return nil, message end
-  ok, message = take_options(settings.via, extra, where, known)
+  ok, message = take_options(settings.via, extra, where, context.known)
   if not ok then return nil, message end
   return settings
 end

@@ -87,6 +87,20 @@ function M.provider(cluster, provider, connector, known)
   return nil, message .. (via.default and next(via.options) ~= nil and ' (without a via, the provider is "self")' or "")
 end
 
+-- Each place answers for what stands there; what is required may stand in another one.
+local function check_places(places, options)
+  local optional = {}
+  for name, option in next, options do
+    optional[name] = copy(option)
+    optional[name].required = nil
+  end
+  for _, each in ipairs(places) do
+    local ok, message = schema.validate(optional, each.options, each.where)
+    if not ok then return nil, message end
+  end
+  return true
+end
+
 --- Validates the options of a cluster's connector.
 ---@param cluster peerage.ClusterConfig
 ---@param connector { name: string?, options: peerage.Schema? }
@@ -96,6 +110,7 @@ function M.connector(cluster, connector)
   local connect = cluster.connect
   if not connector.options then return copy(connect.options) end
   local ok, message = check_schema(connector, "connector", connect.where)
+  if ok and connect.places then ok, message = check_places(connect.places, connector.options) end
   if not ok then return nil, message end
   local options
   options, message = schema.validate(connector.options, connect.options, connect.where)

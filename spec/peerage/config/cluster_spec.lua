@@ -5,8 +5,8 @@ local schema = require("peerage.schema")
 
 local known = schema.names(config_cluster.keys)
 
-local function read(values, outer)
-  return config_cluster.read(values, outer or {}, "config.lua", nil, known)
+local function read(values, outer, is_named)
+  return config_cluster.read(values, outer or {}, nil, { path = "config.lua", known = known, is_named = is_named or false })
 end
 
 local function refusal(values)

@@ -1,0 +1,175 @@
+-- SPDX-License-Identifier: MIT
+--- Connects as a node of the Erlang distribution: a node is live while there is a link to it, whoever made it.
+--- Invariant: all clusters of the process share one node; a link that a cluster made ends when no cluster wants it.
+local Node = require("peerage.erlang.node")
+local cookies = require("peerage.erlang.cookie")
+local copy = require("peerage.copy")
+local node_names = require("peerage.node")
+local options = require("peerage.erlang.options")
+local scopes = require("engine.scope")
+local task = require("engine.task")
+
+local M = {}
+
+local OF_LISTENER = { "dist_port", "epmd", "hidden", "listen" } -- what only a restart changes
+
+local function check_ports(ports)
+  if ports[1] % 1 == 0 and ports[2] % 1 == 0 then return true end
+  return nil, ("expected whole numbers, found %g and %g"):format(ports[1], ports[2])
+end
+
+M.options = options.with({
+  epmd = {
+    type = "string", default = "auto", values = { "auto", "client", "off" },
+    doc = "auto: serve EPMD where none answers; client: never; off: neither register nor serve",
+  },
+  hidden = { type = "boolean", default = true, doc = "stand in nodes(hidden) of BEAM nodes, not in nodes()" },
+  listen = { type = "string", min = 1, doc = "address to listen on; default: the host in the name if it is one, else all" },
+  dist_port = { type = "range", min = 1, max = 65535, check = check_ports, doc = "port to listen on, or the first and last; default: any" },
+})
+
+--- What is wrong with the options, or doubtful.
+---@param given table
+---@param context peerage.ConnectorContext
+---@return true|nil ok
+---@return string? message
+function M.check(given, context)
+  local ok, message = options.check(given)
+  if not ok then return nil, message end
+  if context.provider.exposure then
+    return true, ("anyone on the network can have this node dial others: provider %s takes names from anyone, see secret")
+      :format(context.provider.name)
+  end
+  return true
+end
+
+---@class peerage.ErlangMembership what the clusters share
+---@field node peerage.ErlangNode
+---@field wanted table<string, table<table, boolean>> who of them wants a link to a name
+local Membership = {}
+Membership.__index = Membership
+
+local function address_of(name)
+  local _, host = node_names.split(name)
+  return (host:find("^[%d.]+$") or host:find(":", 1, true)) and host or "0.0.0.0"
+end
+
+--- Makes the one node of the process. Waits.
+---@param given table
+---@param name string
+---@param log engine.log.logger
+---@return peerage.ErlangMembership|nil shared
+---@return string? message
+function M.share(given, name, log)
+  local self = setmetatable({ options = given, log = log, wanted = {} }, Membership)
+  local message
+  self.node, message = Node.start({
+    name = name, hidden = given.hidden, ticktime = given.ticktime, max_frame = given.max_frame, log = log,
+    listen = given.listen or address_of(name), dist_port = given.dist_port, epmd = given.epmd, scope = scopes.new(),
+    cookie = function()
+      return cookies.read({ cookie = self.options.cookie, cookie_file = self.options.cookie_file, may_make = true })
+    end,
+  })
+  if not self.node then return nil, message end
+  return self
+end
+
+local function is_same(a, b)
+  if type(a) == "table" and type(b) == "table" then return a[1] == b[1] and a[2] == b[2] end
+  return a == b
+end
+
+--- Takes over changed options. A new cookie is for the handshakes to come.
+---@param given table
+function Membership:configure(given)
+  for _, name in ipairs(OF_LISTENER) do
+    if not is_same(self.options[name], given[name]) then self.log.warn(name .. ": changed: that needs a restart") end
+  end
+  self.options = given
+  self.node:configure({ ticktime = given.ticktime, max_frame = given.max_frame })
+end
+
+--- Somebody wants a link to a name.
+function Membership:want(name, who)
+  self.wanted[name] = self.wanted[name] or {}
+  self.wanted[name][who] = true
+end
+
+--- Somebody wants it no more; the last one's going ends it. A link that nobody ever wanted is the other side's.
+function Membership:release(name, who)
+  local wanted = self.wanted[name]
+  if not (wanted and wanted[who]) then return end
+  wanted[who] = nil
+  if next(wanted) then return end
+  self.wanted[name] = nil
+  self.node:disconnect(name)
+end
+
+--- Somebody wants nothing any more.
+function Membership:release_all(who)
+  for name in next, copy(self.wanted) do self:release(name, who) end
+end
+
+--- Ends the node.
+function Membership:close() self.node:close() end
+
+---@param given table
+---@return true taken over
+function M.configure(self, given)
+  self.shared:configure(given)
+  return true
+end
+
+--- Tells of links as they begin and end.
+function M.serve(self)
+  self.dropped = {} -- names whose links this cluster let go, though they stay for others
+  self.stop_watching = self.shared.node:watch(function(name, is_up, reason)
+    self.dropped[name] = nil
+    if is_up then self:up(name) else self:down(name, reason) end
+  end)
+  task.queue():pop() -- for ever
+end
+
+--- Links to a node. Waits.
+---@param node peerage.Node
+---@return boolean connected
+---@return string? reason
+function M.connect(self, node)
+  local name = node.name
+  self.shared:want(name, self)
+  local ok, reason = self.shared.node:connect(name, { port = node.port })
+  if ok then
+    self.dropped[name] = nil
+  else
+    self.shared:release(name, self)
+  end
+  return ok, reason
+end
+
+--- Lets a node go; its link ends unless another cluster wants it.
+---@param node { name: string }
+function M.disconnect(self, node)
+  self.dropped[node.name] = true
+  self.shared:release(node.name, self)
+end
+
+--- Who is linked, by whomever, without those that this cluster let go.
+---@return string[] names
+function M.nodes(self)
+  local names = {}
+  for _, name in ipairs(self.shared.node:names()) do
+    if not self.dropped[name] then names[#names + 1] = name end
+  end
+  return names
+end
+
+--- Lets everything go that this cluster wanted.
+function M.stop(self)
+  self.stop_watching()
+  self.shared:release_all(self)
+end
+
+---@return table<string, integer>
+function M.counters(self) return self.shared.node:counters() end
+
+return M

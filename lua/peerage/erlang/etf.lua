@@ -1,0 +1,54 @@
+-- SPDX-License-Identifier: MIT
+--- Erlang's external term format: Lua values that stand for terms, to bytes and back. Pure.
+--- Invariant: what `encode` gives is byte for byte `term_to_binary(Term, [{minor_version, 2}])` of OTP 25, without the 131.
+--- Source of the format: the guide "External Term Format" of Erlang/OTP.
+local decoder = require("peerage.erlang.etf.decode")
+local describe = require("peerage.erlang.etf.describe")
+local encoder = require("peerage.erlang.etf.encode")
+local terms = require("peerage.erlang.etf.terms")
+
+local M = {
+  atom = terms.atom,
+  big = terms.big,
+  bits = terms.bits,
+  export = terms.export,
+  float = terms.float,
+  kind = terms.kind,
+  list = terms.list,
+  map = terms.map,
+  pid = terms.pid,
+  port = terms.port,
+  reference = terms.reference,
+  tuple = terms.tuple,
+}
+
+--- The bytes of a term, without the leading 131. Raises for what is no term, and for one nested deeper than 1000.
+---@param term peerage.erlang.Term
+---@return string bytes
+function M.encode(term) return encoder.encode(term) end
+
+--- Reads one term, without a leading 131. What follows it is the caller's matter.
+---@param data string
+---@param at? integer where the term begins, default 1
+---@param limits? peerage.erlang.Limits
+---@return peerage.erlang.Term|nil term
+---@return integer|string next position after the term, or the message: "byte 3: a tuple of 7 elements, but only 2 bytes are left"
+function M.decode(data, at, limits) return decoder.decode(data, at, limits) end
+
+--- Whether two terms are the same (`=:=`); the order of a map does not count. The floats 0.0 and -0.0 differ, as from OTP 27 on.
+---@param a peerage.erlang.Term
+---@param b peerage.erlang.Term
+---@return boolean
+function M.equal(a, b)
+  if a == b then return true end
+  local kind = terms.kind(a)
+  if kind ~= terms.kind(b) or kind == "atom" or kind == "binary" then return false end
+  return encoder.canonical(a) == encoder.canonical(b)
+end
+
+--- A term as Erlang would write it, for messages: at most 200 bytes, printable, on one line.
+---@param term peerage.erlang.Term
+---@return string text
+function M.describe(term) return describe.term(term) end
+
+return M

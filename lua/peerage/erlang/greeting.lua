@@ -1,0 +1,20 @@
+-- SPDX-License-Identifier: MIT
+--- Carries a handshake out over a stream, for either side. How long it may take is the caller's matter.
+local M = {}
+
+--- Waits for the verdict. The stream stays open.
+---@param machine peerage.Handshake
+---@param stream engine.tcp.Stream
+---@return table verdict of the handshake
+function M.run(machine, stream)
+  local out, verdict = machine:open()
+  while true do
+    if out then stream:write(out) end -- that the stream is broken shows when it is read
+    if verdict then return verdict end
+    local data = stream:read()
+    if not data then return machine:closed() end
+    out, verdict = machine:take(data)
+  end
+end
+
+return M

@@ -1,0 +1,180 @@
+-- SPDX-License-Identifier: MIT
+--- A link to another node, its handshake done: cuts what comes into frames, sends frames, ticks, and matches answers to
+--- calls. Invariant: frames go out whole and in order, and a link that has ended says so once, with the reason.
+local control = require("peerage.erlang.control")
+local task = require("engine.task")
+local timer = require("engine.timer")
+
+local byte, concat, sub = string.byte, table.concat, string.sub
+
+local M = {}
+M.__index = M
+
+local HEAD = 4 -- bytes of a frame's length
+local MOST_UNSENT = 65536 -- bytes; while more wait to be sent, nothing is read
+
+---@class peerage.Link
+---@field peer { name: string, creation: integer, flags: number, is_hidden: boolean }
+---@field stream engine.tcp.Stream
+
+---@class peerage.LinkSpec
+---@field stream engine.tcp.Stream owned by the link from now on
+---@field peer table as the handshake gave it
+---@field rest string bytes that came after the handshake
+---@field self_node { name: string, creation: integer }
+---@field scope engine.scope of its tasks
+---@field max_frame integer bytes
+
+---@param spec peerage.LinkSpec
+---@return peerage.Link
+function M.new(spec)
+  local now = timer.now()
+  return setmetatable({
+    stream = spec.stream, peer = spec.peer, self_node = spec.self_node, scope = spec.scope, max_frame = spec.max_frame,
+    received = spec.rest, -- what of a frame has come, as long as that is in one piece
+    pieces = nil, -- the same, in several
+    size = #spec.rest, wanted = HEAD, -- bytes that have come; bytes after which it is worth to look again
+    read_at = now, sent_at = now, ticked_at = -math.huge,
+    unsent = {}, unsent_size = 0,
+    calls = nil, -- queues of those who wait for an answer, by its reference
+  }, M)
+end
+
+local function flush(self)
+  while #self.unsent > 0 do
+    local data = concat(self.unsent)
+    self.unsent = {}
+    if not self.stream:write(data) then break end -- the reader sees why
+    self.unsent_size = self.unsent_size - #data
+  end
+  self.is_flushing = false
+  if self.drained then self.drained:push(true) end
+end
+
+--- Sends frames. Does not wait.
+---@param bytes string
+function M:send(bytes)
+  self.unsent[#self.unsent + 1], self.unsent_size = bytes, self.unsent_size + #bytes
+  self.sent_at = timer.now()
+  if self.is_flushing then return end
+  self.is_flushing = true
+  self.scope:spawn(flush, self)
+end
+
+-- One tick is answered unless something was sent since the one before: two that tick each other fall silent again, and
+-- a peer with a shorter ticktime than ours hears from us in its own time.
+local function take_tick(self)
+  if self.sent_at <= self.ticked_at then self:send(control.TICK) end
+  self.ticked_at = timer.now()
+end
+
+local function take_frame(self, payload)
+  local operation, message = control.read(payload)
+  if not operation then return "protocol error: " .. message end
+  local answers, reply = control.take(self.self_node, operation, message)
+  for _, answer in ipairs(answers or {}) do self:send(answer) end
+  local waiter = reply and self.calls and self.calls[reply.reference]
+  if waiter then waiter:push(reply) end
+end
+
+-- Takes the frames that are whole. Returns why the link must end, if it must.
+local function take_frames(self)
+  local data, at = self.pieces and concat(self.pieces) or self.received, 1
+  local failure
+  self.pieces, self.wanted = nil, HEAD
+  while not failure and #data - at + 1 >= HEAD do
+    local a, b, c, d = byte(data, at, at + 3)
+    local length = ((a * 256 + b) * 256 + c) * 256 + d
+    if length > self.max_frame then
+      return ("protocol error: a frame of %d bytes: at most %d are taken, see max_frame"):format(length, self.max_frame)
+    elseif #data - at + 1 < HEAD + length then
+      self.wanted = HEAD + length
+      break
+    elseif length == 0 then
+      take_tick(self)
+    else
+      failure = take_frame(self, sub(data, at + HEAD, at + HEAD + length - 1))
+    end
+    at = at + HEAD + length
+  end
+  self.received = sub(data, at)
+  self.size = #self.received
+  return failure
+end
+
+local function take(self, data)
+  if self.size == 0 then
+    self.received = data
+  else
+    self.pieces = self.pieces or { self.received }
+    self.pieces[#self.pieces + 1] = data
+  end
+  self.size = self.size + #data
+  if self.size >= self.wanted then return take_frames(self) end
+end
+
+local function wait_until_sent(self)
+  self.drained = task.queue(1)
+  while self.unsent_size > MOST_UNSENT and self.is_flushing do self.drained:pop() end
+  self.drained = nil
+end
+
+--- Reads until the link ends. Waits.
+---@return string reason
+function M:run()
+  local failure = self.size >= self.wanted and take_frames(self) or nil
+  while not failure do
+    local data = self.stream:read()
+    if not data then break end
+    self.read_at = timer.now()
+    failure = take(self, data)
+    if self.unsent_size > MOST_UNSENT then wait_until_sent(self) end
+  end
+  self:close(failure)
+  return self.reason
+end
+
+--- Says that we are there, or that the peer is no more.
+---@param ticktime number seconds
+---@param slack number seconds that a tick may come early: how often this is called
+function M:tick(ticktime, slack)
+  local now = timer.now()
+  if now - self.read_at >= ticktime then
+    self:close("tick timeout")
+  elseif now - self.sent_at >= ticktime / 4 - slack and self.unsent_size == 0 then
+    self:send(control.TICK)
+  end
+end
+
+--- Counts silence from now on: this process itself was stopped meanwhile.
+function M:forgive() self.read_at = timer.now() end
+
+--- Sends what asks for an answer, and waits for that.
+---@param key string of the reference that the answer bears
+---@param frames string
+---@param seconds number
+---@return any value a term, or nil
+---@return string? message, string? code "ETIMEDOUT", "ECONNRESET"
+function M:call(key, frames, seconds)
+  if self.reason then return nil, self.reason, "ECONNRESET" end
+  local waiter = task.queue(1)
+  self.calls = self.calls or {}
+  self.calls[key] = waiter
+  self:send(frames)
+  local reply, message, code = task.timeout(seconds, waiter.pop, waiter)
+  self.calls[key] = nil
+  if not reply then return nil, message, code end
+  if reply.reason then return nil, reply.reason, "ECONNRESET" end
+  return reply.value
+end
+
+--- Ends it. The first reason counts.
+---@param reason string|nil nil: "closed"
+function M:close(reason)
+  if self.reason then return end
+  self.reason = reason or "closed"
+  self.stream:close()
+  for _, waiter in next, self.calls or {} do waiter:push({ reason = self.reason }) end
+end
+
+return M

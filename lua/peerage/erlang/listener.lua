@@ -1,0 +1,100 @@
+-- SPDX-License-Identifier: MIT
+--- Where other nodes come in: each connection has a few seconds to show that it is one, and only so many may try at once.
+--- Invariant: what strangers can make it hold is bounded; those that take longest give way to those that come.
+local greeting = require("peerage.erlang.greeting")
+local handshake = require("peerage.erlang.handshake")
+local task = require("engine.task")
+local tcp = require("engine.tcp")
+
+local M = {}
+M.__index = M
+
+local DEADLINE = 7 -- seconds for all of a handshake, as in OTP's net_kernel
+local MOST_PENDING = 128 -- handshakes under way
+
+local function open(host, ports)
+  local listener, message, code
+  for port = ports[1], ports[2] do
+    listener, message, code = tcp.listen({ host = host, port = port })
+    if code ~= "EADDRINUSE" then break end
+  end
+  if listener or code ~= "EADDRINUSE" or ports[1] == ports[2] then return listener, message end
+  return nil, ("cannot listen on %s: all ports from %d to %d are in use"):format(host, ports[1], ports[2])
+end
+
+local function shake_hands(self, guest)
+  local cookie, message = self.node:cookie()
+  if not cookie then return { ok = false, reason = "no cookie", message = message } end
+  local function decide(peer)
+    local status = self.node:decide(peer)
+    if status:find("^ok") or status == "alive" then
+      guest.name = peer.name
+      self.node:count_arrival(guest.name, 1)
+    end
+    return status
+  end
+  return greeting.run(handshake.accept(self.node:identity(cookie, { decide = decide })), guest.stream)
+end
+
+local function refuse(self, guest, verdict)
+  if guest.is_evicted then verdict = { reason = "too many", message = ("more than %d at once"):format(MOST_PENDING) } end
+  local is_rival = verdict.reason == "nok" -- our own attempt goes on instead
+  if not is_rival then
+    self.node.refusals:add(verdict.reason, "a handshake failed: " .. (verdict.message or verdict.reason), { address = guest.host })
+  end
+  guest.stream:close()
+end
+
+local function forget(self, guest)
+  for i, each in ipairs(self.guests) do
+    if each == guest then return table.remove(self.guests, i) end
+  end
+end
+
+local function serve(self, guest)
+  local verdict = task.timeout(DEADLINE, shake_hands, self, guest)
+    or { ok = false, reason = "handshake timeout", message = ("not done after %d s"):format(DEADLINE) }
+  forget(self, guest)
+  if verdict.ok then
+    self.node:add_link(verdict.peer, guest.stream, verdict.rest)
+  else
+    refuse(self, guest, verdict)
+  end
+  if guest.name then self.node:count_arrival(guest.name, -1) end
+end
+
+local function evict_oldest(self)
+  local guest = table.remove(self.guests, 1)
+  guest.is_evicted = true
+  guest.stream:close()
+end
+
+local function accept(self)
+  for stream in function() return self.listener:accept() end do
+    local guest = { stream = stream, host = (stream:peer()) }
+    self.guests[#self.guests + 1] = guest
+    if #self.guests > MOST_PENDING then evict_oldest(self) end
+    task.spawn(serve, self, guest)
+  end
+end
+
+--- Opens it. What it accepts goes to `node`.
+---@param node peerage.ErlangNode
+---@param host string address
+---@param ports integer[]|nil the first and the last of those that will do; nil: any
+---@return peerage.ErlangListener|nil listener
+---@return string? message
+function M.start(node, host, ports)
+  local listener, message = open(host, ports or { 0, 0 })
+  if not listener then return nil, message end
+  local self = setmetatable({ node = node, listener = listener, guests = {} }, M)
+  self.host, self.port = listener:address()
+  node.scope:spawn(accept, self)
+  return self
+end
+
+--- How many handshakes are under way.
+---@return integer
+function M:pending() return #self.guests end
+
+return M
