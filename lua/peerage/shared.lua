@@ -15,9 +15,10 @@ local CLOSE_TIMEOUT = 1 -- seconds for close() of what it made
 
 ---@param scope engine.Scope who owns what is made
 ---@param name string this node's name
+---@param seconds? number for one share(); 10
 ---@return peerage.Shared
-function M.new(scope, name)
-  return setmetatable({ scope = scope, name = name, made = {} }, M)
+function M.new(scope, name, seconds)
+  return setmetatable({ scope = scope, name = name, seconds = seconds or MAKE_TIMEOUT, made = {} }, M)
 end
 
 -- A connector is its file, whatever version of that; one that stands in the config has none.
@@ -36,7 +37,7 @@ local function make(self, part)
   local label = "connector " .. part.name
   local scope = self.scope:child(label)
   if not scope then return nil, label .. ": the engine is ending" end
-  local ok, object, message = call.run(scope, MAKE_TIMEOUT, scope.run, scope, ask,
+  local ok, object, message = call.run(scope, self.seconds, scope.run, scope, ask,
     rawget(part.unit.module, "share"), copy(part.options), self.name, log.named(label))
   if ok and object then return { object = object, scope = scope, log = log.named(label) } end
   scope:close()

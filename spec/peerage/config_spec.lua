@@ -58,6 +58,19 @@ describe("an empty config", function()
 end)
 
 describe("a flat config", function()
+  it("that names this node connects by erlang, unless it says how", function()
+    assert.same({ "erlang", true }, (function(it) return { it.target, it.default } end)(flat('return { name = "a@b" }').connect))
+    assert.equal("erlang", flat("return {}", { name = "a@b" }).connect.target)
+    assert.equal("erlang", flat("return {}", nil, { PEERAGE_NAME = "a@b" }).connect.target)
+    assert.same({ "none", false }, (function(it) return { it.target, it.default } end)(
+      flat('return { name = "a@b", connect = "none" }').connect))
+  end)
+
+  it("connects as if this node had a name, or none, if it is told so", function()
+    assert.equal("erlang", flat("return {}", { is_named = true }).connect.target)
+    assert.equal("none", flat('return { name = "a@b" }', { is_named = false }).connect.target)
+  end)
+
   it("gives its provider the keys that are nobody else's", function()
     local result = assert(load([[return { name = "a@b", via = "dns", dns_name = "x", app_name = "y", interval = 3 }]]))
     local cluster = result.clusters.default

@@ -38,6 +38,17 @@ describe("an instance", function()
     assert.equal(1, asked)
   end)
 
+  it("has what its connector shares, and other options when it is handed them", function()
+    local shared = {}
+    local instance = start({ poll = function(self) return self.shared, self.options.port end }, { shared = shared, options = { port = 5 } })
+    local _, got, port = poll(instance)
+    assert.equal(shared, got)
+    assert.equal(5, port)
+    instance:set_options({ port = 6 })
+    assert.equal(6, select(3, poll(instance)))
+    assert.is_nil(select(2, poll(start({ poll = function(self) return self.shared end }))))
+  end)
+
   it("keeps fields of self, for each instance its own", function()
     local module = { poll = function(self) self.count = (self.count or 0) + 1 return self.count end }
     local one, other = start(module), start(module)

@@ -82,6 +82,86 @@ describe("a plan", function()
     assert.is_truthy(prepare('return { via = "opener" }')) -- the helper counts handles and tasks
   end)
 
+  it("begins its warnings with the config's", function()
+    local planned = assert(prepare('return { erlang = {}, via = function() end, intervall = 3 }'))
+    assert.equal(2, #planned.warnings)
+    assert.matches(": erlang: no cluster connects by erlang", planned.warnings[1])
+  end)
+
+  it("has the text of each file that was read", function()
+    local dialer = folder:write("dialer.lua", "return { connect = function() end }")
+    local files = assert(prepare('return { connect = "dialer" }')).files
+    assert.equal("return { connect = function() end }", files[dialer])
+  end)
+
+  describe("asks the connector's check", function()
+    local CONFIG = 'return { name = "me@h", connect = { "dialer", port = 5 }, %s }'
+
+    local function with_check(body)
+      folder:write("dialer.lua", ([[return { options = { port = { type = "integer" }, keep = { type = "boolean", default = true } },
+        connect = function() end, check = function(options, context) %s end }]]):format(body))
+    end
+
+    it("with the options, the name and the provider, and gives its warning", function()
+      with_check([[return true, table.concat({ options.port, tostring(options.keep), context.name, tostring(context.name_given),
+        context.provider.name, context.provider.options.app_name, tostring(context.provider.exposure) }, " ")]])
+      local planned = assert(prepare(CONFIG:format('via = "dns", app_name = "app"')))
+      assert.same({ folder.path .. "/config.lua: connect: 5 true me@h true dns app nil" }, planned.warnings)
+    end)
+
+    it("which gets copies, and need say nothing", function()
+      with_check("options.port, context.provider.options.app_name = 6, 'other' return true")
+      local planned = assert(prepare(CONFIG:format('via = "dns", app_name = "app"')))
+      assert.same({}, planned.warnings)
+      local cluster = planned.clusters[1]
+      assert.same({ 5, "app" }, { cluster.connector.options.port, cluster.provider.options.app_name })
+    end)
+
+    for answer, expected in pairs({
+      ['nil, "wants a longer name"'] = "wants a longer name",
+      ['false, "wants a longer name"'] = "wants a longer name",
+      ["nil"] = "check() returned nothing: expected true, or nil and a message",
+      ['"yes"'] = 'check() returned "yes": expected true, or nil and a message',
+      ["error('boom')"] = "check() failed: ",
+    }) do
+      it("and refuses the config when that answers " .. answer, function()
+        with_check("return " .. answer)
+        local files, message = refuses(CONFIG:format(""), expected)
+        assert.equal(folder.path .. "/config.lua: connect: " .. expected,
+          message:sub(1, #folder.path + #"/config.lua: connect: " + #expected))
+        assert.equal("string", type(files[folder.path .. "/dialer.lua"]))
+      end)
+    end
+
+    it("and names the cluster's place", function()
+      with_check('return nil, "no"')
+      refuses('return { clusters = { web = { connect = "dialer" } } }', "/config.lua: clusters.web.connect: no")
+    end)
+
+    describe("with what the provider says of its exposure:", function()
+      local function exposure(answer)
+        with_check("return true, tostring(context.provider.exposure)")
+        folder:write("homies.lua", ([[return { options = { wide = { type = "boolean" } }, poll = function() return {} end,
+          exposure = function(options) %s end }]]):format(answer))
+        local planned, message = prepare(CONFIG:format('via = "homies", wide = true'))
+        if not planned then return nil, message end
+        return planned.warnings[1]:match("connect: (.*)$")
+      end
+
+      it("open, accepted, or nothing, by its options", function()
+        assert.equal("open", exposure("return options.wide and 'open'"))
+        assert.equal("accepted", exposure("return 'accepted'"))
+        assert.equal("nil", exposure("return nil"))
+      end)
+
+      it("else the config is refused", function()
+        local place = folder.path .. "/config.lua: provider homies: exposure(): "
+        assert.equal(place .. 'expected "open", "accepted" or nothing, found a boolean (true)', (select(2, exposure("return true"))))
+        assert.equal(place .. "boom", (select(2, exposure("error('boom', 0)"))))
+      end)
+    end)
+  end)
+
   it("loads a cluster as its files are now", function()
     local conf = read('return { via = "homies", connect = "dialer", port = 5 }')
     folder:write("homies.lua", "return { options = { port = { type = 'integer' } }, poll = function() end }")

@@ -24,7 +24,7 @@ describe("a rollout", function()
   local function plan(part)
     local settings = {
       interval = 3600, sync_offset = 0, timeout = 1, connect_timeout = 1, prune = false,
-      via = { target = part.unit.module }, connect = { target = "none" },
+      via = { target = part.unit.module, options = {} }, connect = { target = "none", options = {} },
     }
     local none = { connect = function() return true end, follows_found = true }
     local connector = { name = "none", options = {}, unit = { name = "none", module = none, files = {} } }
@@ -82,6 +82,85 @@ describe("a rollout", function()
     settle()
     assert.same({ "first" }, all_running())
     assert.is_truthy(cluster.registry:get("first@h"))
+  end)
+
+  describe("of other options of the connector", function()
+    local configured, stopped
+
+    before_each(function() configured, stopped = {}, 0 end)
+
+    -- A plan with another connector, of a file of the text `text`.
+    local function with_connector(options, configure, text)
+      local module = {
+        connect = function() return true end, configure = configure,
+        nodes = function(self) return { "live" .. self.options.port .. "@h" } end,
+        stop = function() stopped = stopped + 1 end,
+      }
+      local planned = plan(cluster.provider_part)
+      planned.settings.connect = { target = "links", options = options, where = tostring(options) }
+      planned.connector = {
+        name = "links", options = options, shared = {},
+        unit = { name = "links", path = "links.lua", module = module, files = { ["links.lua"] = text or "first" } },
+      }
+      return planned
+    end
+
+    local function take(self, options)
+      configured[#configured + 1] = { self.options.port, options.port }
+      return true
+    end
+
+    local function begin(configure)
+      rollout.configure(cluster, with_connector({ port = 1 }, configure))
+      hearing:expect("reloaded")
+      return cluster.connector
+    end
+
+    it("leaves it running when it takes them over", function()
+      local connector, part = begin(take), cluster.connector_part
+      rollout.configure(cluster, with_connector({ port = 2 }, take))
+      hearing:expect("other options are taken over")
+      assert.equal(connector, cluster.connector)
+      assert.same({ { 1, 2 } }, configured)
+      assert.equal(0, stopped)
+      assert.same({ ["live2@h"] = true }, cluster.connector:live(1))
+      assert.same({ 2, part.shared, part.unit },
+        { cluster.connector_part.options.port, cluster.connector_part.shared, cluster.connector_part.unit })
+      rollout.configure(cluster, with_connector({ port = 2 }, take)) -- the same once more is nothing new
+      assert.equal(1, #configured)
+      rollout.configure(cluster, with_connector({ port = 1 }, take))
+      assert.same({ 2, 1 }, configured[2])
+    end)
+
+    for why, configure in pairs({
+      ["says no"] = function() return false end,
+      ["says nothing"] = function() end,
+      ["raises"] = function() error("boom") end,
+      ["does not end"] = function() task.sleep(3600) end,
+    }) do
+      it("replaces it when it " .. why, function()
+        local connector = begin(configure)
+        cluster.settings.timeout = 0.05
+        local planned = with_connector({ port = 2 }, configure)
+        planned.settings.timeout = 0.05
+        rollout.configure(cluster, planned)
+        hearing:expect("reloaded")
+        assert.are_not.equal(connector, cluster.connector)
+        assert.equal(1, stopped)
+        assert.same({ ["live2@h"] = true }, cluster.connector:live(1))
+        if why == "raises" then assert.equal(1, hearing:count("configure() failed: ")) end
+      end)
+    end
+
+    it("replaces it when it cannot, or has other files, too", function()
+      local connector = begin(nil)
+      rollout.configure(cluster, with_connector({ port = 2 }, nil))
+      assert.are_not.equal(connector, cluster.connector)
+      connector = cluster.connector
+      rollout.configure(cluster, with_connector({ port = 3 }, take, "second"))
+      assert.are_not.equal(connector, cluster.connector)
+      assert.same({}, configured)
+    end)
   end)
 
   it("goes back when serve() fails before the first poll is over, and not after it", function()

@@ -67,7 +67,8 @@ function M.spread(config, path)
   end
   local ok, message = check_connectors(users, path)
   if not ok then return nil, message end
-  local places, options = places_of(config.erlang, users, path)
+  local places = places_of(config.erlang, users, path)
+  local options
   options, message = merge(places, path)
   if not options then return nil, message end
   for _, user in ipairs(users) do user.options, user.places = options, places end

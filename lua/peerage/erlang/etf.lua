@@ -2,24 +2,29 @@
 --- Erlang's external term format: Lua values that stand for terms, to bytes and back. Pure.
 --- Invariant: what `encode` gives is byte for byte `term_to_binary(Term, [{minor_version, 2}])` of OTP 25, without the 131.
 --- Source of the format: the guide "External Term Format" of Erlang/OTP.
+local atom = require("peerage.erlang.etf.atom")
+local data_terms = require("peerage.erlang.etf.data")
 local decoder = require("peerage.erlang.etf.decode")
 local describe = require("peerage.erlang.etf.describe")
 local encoder = require("peerage.erlang.etf.encode")
-local terms = require("peerage.erlang.etf.terms")
+local identifier = require("peerage.erlang.etf.identifier")
+local kinds = require("peerage.erlang.etf.kinds")
 
 local M = {
-  atom = terms.atom,
-  big = terms.big,
-  bits = terms.bits,
-  export = terms.export,
-  float = terms.float,
-  kind = terms.kind,
-  list = terms.list,
-  map = terms.map,
-  pid = terms.pid,
-  port = terms.port,
-  reference = terms.reference,
-  tuple = terms.tuple,
+  atom = atom.new,
+  kind = kinds.kind,
+
+  big = data_terms.big,
+  bits = data_terms.bits,
+  float = data_terms.float,
+  list = data_terms.list,
+  map = data_terms.map,
+  tuple = data_terms.tuple,
+
+  export = identifier.export,
+  pid = identifier.pid,
+  port = identifier.port,
+  reference = identifier.reference,
 }
 
 --- The bytes of a term, without the leading 131. Raises for what is no term, and for one nested deeper than 1000.
@@ -41,12 +46,12 @@ function M.decode(data, at, limits) return decoder.decode(data, at, limits) end
 ---@return boolean
 function M.equal(a, b)
   if a == b then return true end
-  local kind = terms.kind(a)
-  if kind ~= terms.kind(b) or kind == "atom" or kind == "binary" then return false end
+  local kind = kinds.kind(a)
+  if kind ~= kinds.kind(b) or kind == "atom" or kind == "binary" then return false end
   return encoder.canonical(a) == encoder.canonical(b)
 end
 
---- A term as Erlang would write it, for messages: at most 200 bytes, printable, on one line.
+--- A term as Erlang would write it, for messages: at most 200 bytes, printable ASCII, on one line.
 ---@param term peerage.erlang.Term
 ---@return string text
 function M.describe(term) return describe.term(term) end

@@ -9,7 +9,6 @@ local tcp = require("engine.tcp")
 local M = {}
 M.__index = M
 
-local DEADLINE = 7 -- seconds for all of a handshake, as in OTP's net_kernel
 local MOST_PENDING = 128 -- handshakes under way
 
 local function open(host, ports)
@@ -52,8 +51,8 @@ local function forget(self, guest)
 end
 
 local function serve(self, guest)
-  local verdict = task.timeout(DEADLINE, shake_hands, self, guest)
-    or { ok = false, reason = "handshake timeout", message = ("not done after %d s"):format(DEADLINE) }
+  local verdict = task.timeout(self.timeout, shake_hands, self, guest)
+    or { ok = false, reason = "handshake timeout", message = ("not done after %g s"):format(self.timeout) }
   forget(self, guest)
   if verdict.ok then
     self.node:add_link(verdict.peer, guest.stream, verdict.rest)
@@ -82,12 +81,13 @@ end
 ---@param node peerage.ErlangNode
 ---@param host string address
 ---@param ports integer[]|nil the first and the last of those that will do; nil: any
+---@param timeout number seconds for all of a handshake
 ---@return peerage.ErlangListener|nil listener
 ---@return string? message
-function M.start(node, host, ports)
+function M.start(node, host, ports, timeout)
   local listener, message = open(host, ports or { 0, 0 })
   if not listener then return nil, message end
-  local self = setmetatable({ node = node, listener = listener, guests = {} }, M)
+  local self = setmetatable({ node = node, listener = listener, timeout = timeout, guests = {} }, M)
   self.host, self.port = listener:address()
   node.scope:spawn(accept, self)
   return self

@@ -17,7 +17,7 @@ local timer = require("engine.timer")
 local M = {}
 M.__index = M
 
-local ATTEMPT = 7 -- seconds for one that has no limit of its own, as in OTP's net_kernel
+local HANDSHAKE = 7 -- seconds, as in OTP's net_kernel
 local LOOKS = 8 -- times in a ticktime that the links are looked at
 local TOO_LATE = 3 -- looks; who is so late himself was stopped, and blames nobody
 
@@ -31,6 +31,7 @@ local TOO_LATE = 3 -- looks; who is so late himself was stopped, and blames nobo
 ---@field dist_port integer[]|nil the first port to listen on and the last; nil: any
 ---@field epmd "auto"|"client"|"off"
 ---@field epmd_port integer|nil of all hosts; nil: ERL_EPMD_PORT or 4369
+---@field handshake_timeout number|nil seconds that one who connects to us has for all of it; nil: 7
 ---@field log engine.log.logger
 ---@field scope engine.scope who owns it
 
@@ -41,7 +42,7 @@ end
 
 local function listen(self)
   local spec, message = self.spec, nil
-  self.listener, message = Listener.start(self, spec.listen, spec.dist_port)
+  self.listener, message = Listener.start(self, spec.listen, spec.dist_port, spec.handshake_timeout or HANDSHAKE)
   if not self.listener or spec.epmd == "off" then return self.listener, message end
   self.registration, message = Registration.start({
     name = node_names.split(spec.name), port = self.listener.port, hidden = spec.hidden, mode = spec.epmd,
@@ -183,7 +184,7 @@ function M:connect(name, options)
   if name == self.spec.name or self.links[name] then return true end
   local attempt = self.attempts[name]
   if not attempt then
-    attempt = Attempt.new(self, name, { port = options.port, timeout = scopes.timeout(options.timeout or ATTEMPT) })
+    attempt = Attempt.new(self, name, { port = options.port, timeout = scopes.timeout(options.timeout or HANDSHAKE) })
     self.attempts[name] = attempt
     attempt.task = self.scope:spawn(run_attempt, self, attempt)
     if not attempt.task then return false, "closed" end

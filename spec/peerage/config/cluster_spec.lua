@@ -129,6 +129,24 @@ describe("connect", function()
       .. "found a table without connect and without a name", refusal({ connect = { poll = connect } }))
   end)
 
+  it("that is not given is none without a name, and erlang with one", function()
+    local function chosen(...) return { read({}, ...).connect.target, read({}, ...).connect.default } end
+    assert.same({ "none", true }, chosen({}, false))
+    assert.same({ "erlang", true }, chosen({}, true))
+    assert.same({ "tcp", false }, chosen({ connect = "tcp" }, true))
+    assert.equal("self", read({}, {}, true).via.target)
+  end)
+
+  it("has as its place where it stands, or would stand", function()
+    local function place(values, outer)
+      return config_cluster.read(values, outer, "web", { path = "config.lua", known = known, is_named = true }).connect.where
+    end
+    assert.equal("config.lua: clusters.web.connect", place({ connect = "tcp" }, { connect = "none" }))
+    assert.equal("config.lua: connect", place({}, { connect = "none" }))
+    assert.equal("config.lua: clusters.web.connect", place({}, {}))
+    assert.equal("config.lua: connect", read({}, {}, true).connect.where)
+  end)
+
   it("of a cluster without one is the top level's", function()
     local result = read({}, { connect = { "tcp", port = 9 } })
     assert.same({ "tcp", false }, { result.connect.target, result.connect.default })

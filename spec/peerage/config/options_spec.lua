@@ -118,6 +118,34 @@ describe("a connector's options", function()
     assert.equal(path .. ': clusters.web.connect: unknown option "cooky": did you mean "cookie"?', message)
   end)
 
+  describe("of the Erlang node, which stand in several places,", function()
+    local CONFIG = [[{ erlang = { %s }, clusters = {
+      web = { connect = { "erlang", port = 9 } }, cache = { connect = { "erlang", %s } } } }]]
+
+    local function answer(outer, own, schema)
+      local settings, path = cluster(CONFIG:format(outer, own))
+      local result, message = config.connector_options(settings, { name = "erlang", options = schema or erlang.options })
+      return result, message and "config.lua" .. message:sub(#path + 1)
+    end
+
+    it("are validated together", function() assert.same({ cookie = "x", port = 9 }, (answer('cookie = "x"', ""))) end)
+
+    it("are refused with the place of each, whichever cluster is asked", function()
+      local function refused(...) return select(2, answer(...)) end
+      assert.equal("config.lua: erlang: cookie: expected a string, found a number", refused("cookie = 8675309", ""))
+      assert.equal('config.lua: erlang: unknown option "cooky": did you mean "cookie"?', refused('cooky = "x"', ""))
+      assert.equal("config.lua: clusters.cache.connect: cookie: expected a string, found a boolean", refused("", "cookie = true"))
+      assert.equal("config.lua: erlang: unknown option [1]: options have names", refused('"x"', ""))
+    end)
+
+    it("are required once", function()
+      local required = { cookie = { type = "string", required = true }, port = { type = "integer" } }
+      assert.same({ cookie = "x", port = 9 }, (answer('cookie = "x"', "", required)))
+      assert.matches("connect: cookie: expected a string, found nothing: it is required", (select(2, answer("", "", required))))
+      assert.is_true(required.cookie.required)
+    end)
+  end)
+
   it("without a schema are handed over as they are", function()
     assert.same({ a = 1 }, (config.connector_options((cluster('{ connect = { "mine", a = 1 } }')), {})))
   end)

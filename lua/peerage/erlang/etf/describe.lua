@@ -1,9 +1,8 @@
 -- SPDX-License-Identifier: MIT
 --- Terms as Erlang would write them, for messages.
---- Invariant: at most 200 bytes, printable, on one line; the work is bounded too, however big the term.
-local terms = require("peerage.erlang.etf.terms")
-local utf8 = require("peerage.erlang.etf.utf8")
-local byte, metatables = string.byte, terms.metatables
+--- Invariant: at most 200 bytes, printable ASCII, on one line; the work is bounded too, however big the term.
+local kinds = require("peerage.erlang.etf.kinds")
+local byte, metatables = string.byte, kinds.metatables
 
 local M = {}
 
@@ -34,13 +33,19 @@ local function put_term(out, term)
   if out.left >= 0 then write(out, term) end
 end
 
-local function escape(character) return NAMED[character] or ("\\x{%x}"):format(byte(character)) end
+-- One character, of as many bytes as it has in UTF-8.
+local function escape(character)
+  local code, follow = byte(character), #character - 1
+  if follow > 0 then code = code % 2 ^ (6 - follow) end
+  for i = 2, #character do code = code * 64 + byte(character, i) % 64 end
+  return NAMED[character] or ("\\x{%X}"):format(code)
+end
 
 -- Only what can be shown is looked at.
 local function head_of(text) return text:sub(1, LONGEST + 1) end
 
 local function quote(text, mark)
-  return mark .. head_of(text):gsub("[\\" .. mark .. "]", "\\%0"):gsub("%c", escape) .. mark
+  return mark .. head_of(text):gsub("[\\" .. mark .. "]", "\\%0"):gsub("[%c\194-\244][\128-\191]*", escape) .. mark
 end
 
 local function text_of_atom(atom)
@@ -51,7 +56,7 @@ end
 
 writers[metatables.Atom] = function(out, atom) put(out, text_of_atom(atom)) end
 
-function writers.number(out, value) put(out, ("%.0f"):format(value)) end
+function writers.number(out, value) put(out, ("%.17g"):format(value)) end
 
 local function hexadecimal(character) return ("%02X"):format(byte(character)) end
 
@@ -153,20 +158,13 @@ end
 
 writers[metatables.Fun] = function(out, fun) put(out, ("#Fun<%s/%d>"):format(text_of_atom(fun.module), fun.arity)) end
 
--- The longest head of whole characters that leaves room for the ellipsis.
-local function cut(text)
-  local last = LONGEST - #ELLIPSIS
-  while not utf8.length(text:sub(1, last)) do last = last - 1 end
-  return text:sub(1, last) .. ELLIPSIS
-end
-
 ---@param term peerage.erlang.Term
 ---@return string text
 function M.term(term)
   local out = { left = LONGEST }
   put_term(out, term)
   local text = table.concat(out)
-  return #text > LONGEST and cut(text) or text
+  return #text > LONGEST and text:sub(1, LONGEST - #ELLIPSIS) .. ELLIPSIS or text
 end
 
 return M

@@ -1,0 +1,157 @@
+-- SPDX-License-Identifier: MIT
+-- What clusters share by their connector: made once and before them, closed after the last, and an accident is contained.
+local Hearing = require("support.hearing")
+local Shared = require("peerage.shared")
+local hostile = require("support.hostile")
+local scopes = require("engine.scope")
+local task = require("engine.task")
+local timer = require("engine.timer")
+
+describe("what connectors share", function()
+  local scope, hearing, shared, events
+
+  before_each(function()
+    scope, hearing, events = scopes.new("engine"), Hearing.start(), {}
+    shared = Shared.new(scope, "me@here", 0.2)
+  end)
+  after_each(function()
+    scope:close()
+    hearing:stop()
+  end)
+
+  local function note(...) events[#events + 1] = table.concat({ ... }, " ") end
+
+  -- A planned cluster whose connector is in the file `path`.
+  local function plan(path, share, options)
+    local unit = { module = { connect = print, share = share }, path = path, files = {} }
+    return { connector = { name = path or "table", options = options or {}, unit = unit } }
+  end
+
+  local function maker(name, close)
+    return function()
+      note("make", name)
+      return { name = name, close = close or function() note("close", name) end }
+    end
+  end
+
+  -- What runs: clusters whose connectors are those of these plans.
+  local function running(...)
+    local clusters = {}
+    for i, each in ipairs({ ... }) do clusters["cluster" .. i] = { connector_part = each.connector } end
+    return clusters
+  end
+
+  it("is made once for all clusters with the same file, and closed after the last", function()
+    local one, two, other = plan("a.lua", maker("a")), plan("a.lua", maker("second a")), plan("b.lua", maker("b"))
+    assert.is_true(shared:provide({ one, two, other }))
+    assert.same({ "a", "a", "b" }, { one.connector.shared.name, two.connector.shared.name, other.connector.shared.name })
+    assert.equal(one.connector.shared, two.connector.shared)
+    shared:keep(running(two, other))
+    assert.same({ "make a", "make b" }, events)
+    shared:keep(running(other))
+    assert.same({ "make a", "make b", "close a" }, events)
+    shared:keep({})
+    shared:keep({})
+    assert.same({ "make a", "make b", "close a", "close b" }, events)
+  end)
+
+  it("is made anew when nobody had it meanwhile", function()
+    local one = plan("a.lua", maker("a"))
+    for _ = 1, 2 do
+      assert.is_true(shared:provide({ one }))
+      shared:keep({})
+    end
+    assert.same({ "make a", "close a", "make a", "close a" }, events)
+  end)
+
+  it("is each connector's own where it stands in the config, and nothing where there is no share()", function()
+    local one, two, plain = plan(nil, maker("one")), plan(nil, maker("two")), plan("plain.lua")
+    assert.is_true(shared:provide({ one, two, plain }))
+    assert.same({ "one", "two" }, { one.connector.shared.name, two.connector.shared.name })
+    assert.is_nil(plain.connector.shared)
+    shared:keep(running(two, plain))
+    assert.same({ "make one", "make two", "close one" }, events)
+  end)
+
+  it("is made of a copy of the first cluster's options, this node's name and a log", function()
+    local options = { port = 5 }
+    assert.is_true(shared:provide({
+      plan("a.lua", function(given, name, log)
+        note(given.port, name)
+        given.port = 6
+        log.info("opened")
+        return { close = print }
+      end, options), plan("a.lua", maker("second"), { port = 7 }),
+    }))
+    assert.same({ "5 me@here" }, events)
+    assert.equal(5, options.port)
+    assert.equal("connector a.lua", hearing:expect("opened").source)
+  end)
+
+  it("keeps what share() opened, as long as it is shared", function()
+    local ticks, one = task.queue(), nil
+    one = plan("a.lua", function()
+      timer.every(0.001, function() ticks:push(true) end)
+      task.spawn(function() task.sleep(3600) end)
+      task.sleep(0.01)
+      return { close = function() note("closed") end }
+    end)
+    assert.is_true(shared:provide({ one }))
+    while ticks:count() > 0 do ticks:pop() end
+    assert.is_true(task.timeout(1, ticks.pop, ticks))
+    shared:keep({})
+    assert.same({ "closed" }, events)
+    while ticks:count() > 0 do ticks:pop() end
+    assert.is_nil((task.timeout(0.05, ticks.pop, ticks)))
+  end)
+
+  for expected, share in pairs({
+    ["port 4369 is in use"] = function() return nil, "port 4369 is in use" end,
+    ["boom"] = function() error("boom", 0) end,
+    ["share() returned nothing: expected a table with close(), or nil and a message"] = function() end,
+    ["share() returned a number (5): expected a table with close(), or nil and a message"] = function() return 5 end,
+    ["share() returned a table: expected a table with close(), or nil and a message"] = function() return {} end,
+    ["raised a table instead of a message"] = function() error(hostile.table({})) end,
+    ["timed out after 0.2 s"] = function() task.sleep(3600) end,
+  }) do
+    it("is refused with who and why: " .. expected, function()
+      local before = scopes.handles()
+      local first, bad = plan("a.lua", maker("a")), plan("b.lua", function()
+        timer.every(0.001, function() end)
+        return share()
+      end)
+      assert.same({ nil, "connector b.lua: " .. expected }, { shared:provide({ first, bad }) })
+      assert.same({ "make a", "close a" }, events)
+      assert.is_nil(bad.connector.shared)
+      assert.equal(before, scopes.handles())
+    end)
+  end
+
+  it("that was there already is not closed when another is refused", function()
+    local old = plan("a.lua", maker("a"))
+    assert.is_true(shared:provide({ old }))
+    assert.is_nil((shared:provide({ plan("a.lua", maker("a")), plan("b.lua", function() return nil, "no" end) })))
+    assert.same({ "make a" }, events)
+  end)
+
+  it("is closed with what it opened although its close() raises or does not end", function()
+    local one, two = plan("a.lua", maker("a", function() error("boom", 0) end)), plan("b.lua", maker("b", function()
+      timer.every(0.001, function() end)
+      task.sleep(3600)
+    end))
+    local before = scopes.handles()
+    assert.is_true(shared:provide({ one, two }))
+    local started = timer.now()
+    shared:keep({})
+    assert.equal("connector a.lua", hearing:expect("close() failed: boom").source)
+    hearing:stop()
+    assert.is_true(timer.now() - started < 3)
+    assert.equal(before, scopes.handles())
+  end)
+
+  it("is not made any more when the engine ends", function()
+    scope:close()
+    assert.same({ nil, "connector a.lua: the engine is ending" }, { shared:provide({ plan("a.lua", maker("a")) }) })
+    assert.same({}, events)
+  end)
+end)

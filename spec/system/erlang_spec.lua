@@ -1,0 +1,198 @@
+-- SPDX-License-Identifier: MIT
+--- The engine as an Erlang node, beside real ones.
+local Daemon = require("support.daemon")
+local Erlang = require("support.erlang")
+local Folder = require("support.folder")
+local task = require("engine.task")
+local timer = require("engine.timer")
+
+local HOOKS = [[
+  on_up = function(node) print("up: " .. node.name) end,
+  on_down = function(node, reason) print("down: " .. node.name .. " (" .. reason .. ")") end,
+]]
+
+local is_there = Erlang.is_there()
+
+describe("the engine and real Erlang nodes", function()
+  local folder, epmd_port, running
+
+  local function start_engine(text, ...)
+    folder:write("config.lua", (text:gsub("HOOKS", function() return HOOKS end)))
+    local daemon = Daemon.start({ folder.path .. "/config.lua", ... }, { env = { ERL_EPMD_PORT = epmd_port, HOME = folder.path } })
+    running[#running + 1] = daemon
+    return daemon
+  end
+
+  local function start_erl(name, more)
+    local options = { name = name, cookie = "x", epmd_port = epmd_port }
+    for key, value in pairs(more or {}) do options[key] = value end
+    local erl = Erlang.start(options)
+    running[#running + 1] = erl
+    return erl
+  end
+
+  local function eventually(condition, seconds)
+    local deadline = timer.now() + (seconds or 5)
+    while not condition() do
+      assert(timer.now() < deadline, "it did not come to that")
+      task.sleep(0.02)
+    end
+  end
+
+  local function forget(process)
+    for i, each in ipairs(running) do
+      if each == process then table.remove(running, i) end
+    end
+  end
+
+  before_each(function()
+    if not is_there then return pending("erl is not installed") end
+    folder, epmd_port, running = Folder.new(), Erlang.free_port(), {}
+  end)
+
+  after_each(function()
+    if not is_there then return end
+    for _, process in ipairs(running) do process:stop() end
+    folder:remove()
+  end)
+
+  local ALONE = [[return { name = "a@127.0.0.1", via = "self", erlang = { cookie = "x", %s } }]]
+
+  it("pings it, and has it among its hidden nodes", function()
+    local engine = start_engine(ALONE:format(""))
+    engine:expect("this is an Erlang node now")
+    local erl = start_erl("c@127.0.0.1")
+    assert.are.equal("pong", erl:eval("net_adm:ping('a@127.0.0.1')"))
+    assert.are.equal("['a@127.0.0.1']", erl:eval("nodes(hidden)"))
+    assert.are.equal("[]", erl:eval("nodes()"))
+    engine:expect("c@127.0.0.1") -- among the live nodes, though nobody found it
+  end)
+
+  it("have it among their nodes when it is not hidden", function()
+    local engine = start_engine(ALONE:format("hidden = false"))
+    engine:expect("this is an Erlang node now")
+    local erl = start_erl("c@127.0.0.1")
+    assert.are.equal("pong", erl:eval("net_adm:ping('a@127.0.0.1')"))
+    assert.are.equal("['a@127.0.0.1']", erl:eval("nodes()"))
+    task.sleep(0.5) -- global's own talk to a visible node must do no harm
+    assert.are.equal("['a@127.0.0.1']", erl:eval("nodes()"))
+    assert.are.equal("pong", erl:eval("net_adm:ping('a@127.0.0.1')"))
+  end)
+
+  it("refuses them what it does not have, instead of letting them wait", function()
+    start_engine(ALONE:format("")):expect("this is an Erlang node now")
+    local erl = start_erl("c@127.0.0.1")
+    assert.are.equal("{badrpc,notsup}", erl:eval("rpc:call('a@127.0.0.1', erlang, node, [], 3000)"))
+    assert.are.equal("noproc", erl:eval([[(fun() ->
+      R = erlang:monitor(process, {somebody, 'a@127.0.0.1'}),
+      receive {'DOWN', R, process, _, Reason} -> Reason after 3000 -> timeout end end)()]]))
+    assert.are.equal("{noproc,ok}", erl:eval([[(fun() ->
+      {'EXIT', {{Reason, _}, _}} = (catch {ok, gen_server:call({nobody, 'a@127.0.0.1'}, hello, 3000)}),
+      {Reason, ok} end)()]]):gsub("{nodedown.-}", "noproc") .. "")
+    assert.are.equal("pong", erl:eval("net_adm:ping('a@127.0.0.1')"))
+  end)
+
+  it("are connected from a list, go down when they halt, and come back at the next poll", function()
+    local c = start_erl_later
+    local engine = start_engine([[return { name = "a@127.0.0.1", via = "list", sync_offset = 0, interval = 0.5,
+      node_list = { "c@127.0.0.1", "d@127.0.0.1" }, connect = { "erlang", cookie = "x" }, HOOKS }]])
+    engine:expect("this is an Erlang node now")
+    c = start_erl("c@127.0.0.1")
+    start_erl("d@127.0.0.1")
+    engine:expect("up: c@127.0.0.1")
+    engine:expect("up: d@127.0.0.1")
+    assert.are.equal("['a@127.0.0.1']", c:eval("nodes(hidden)"))
+    c:halt()
+    engine:expect("down: c@127.0.0.1 (closed)", 1)
+    forget(c)
+    c:stop()
+    c = start_erl("c@127.0.0.1")
+    engine:expect("up: c@127.0.0.1", 3)
+    assert.are.equal("['a@127.0.0.1']", c:eval("nodes(hidden)"))
+  end)
+
+  it("are down within 1.25 times ticktime when they are stopped", function()
+    local engine = start_engine([[return { name = "a@127.0.0.1", via = "list", sync_offset = 0, interval = 0.5,
+      node_list = { "c@127.0.0.1" }, connect = { "erlang", cookie = "x", ticktime = 4 }, HOOKS }]])
+    engine:expect("this is an Erlang node now")
+    local erl = start_erl("c@127.0.0.1")
+    engine:expect("up: c@127.0.0.1")
+    task.sleep(5) -- ticks keep it up
+    assert.is_false(engine:has_said("down:"))
+    local stopped_at = timer.now()
+    erl:signal("STOP")
+    engine:expect("down: c@127.0.0.1 (tick timeout)", 5.2)
+    assert.is_true(timer.now() - stopped_at <= 5.1)
+    erl:signal("CONT")
+    engine:expect("up: c@127.0.0.1", 8)
+  end)
+
+  it("see no link go down when the config is touched", function()
+    local text = [[return { name = "a@127.0.0.1", interval = 0.3, sync_offset = 0, erlang = { cookie = "x" }, clusters = {
+      one = { via = "list", node_list = { "c@127.0.0.1", "d@127.0.0.1" } },
+      two = { via = "list", node_list = { "d@127.0.0.1" }, HOOKS } } }]]
+    local engine = start_engine(text)
+    engine:expect("this is an Erlang node now")
+    local c, d = start_erl("c@127.0.0.1"), start_erl("d@127.0.0.1")
+    engine:expect("up: d@127.0.0.1")
+    for _, erl in ipairs({ c, d }) do
+      eventually(function() return erl:eval("nodes(hidden)") == "['a@127.0.0.1']" end)
+      erl:eval("net_kernel:monitor_nodes(true, [{node_type, all}])")
+    end
+    folder:write("config.lua", "-- touched\n" .. text:gsub("HOOKS", function() return HOOKS end))
+    engine:signal("HUP")
+    engine:expect("config.lua: reloaded")
+    task.sleep(1)
+    for _, erl in ipairs({ c, d }) do
+      assert.are.equal("none", erl:eval("receive M -> M after 0 -> none end"))
+      assert.are.equal("['a@127.0.0.1']", erl:eval("nodes(hidden)"))
+    end
+    assert.is_false(engine:has_said("down:"))
+  end)
+
+  it("are not linked with another cookie, and not pestered", function()
+    local engine = start_engine([[return { name = "a@127.0.0.1", via = "list", sync_offset = 0, interval = 0.2,
+      node_list = { "c@127.0.0.1" }, connect = { "erlang", cookie = "y" } }]])
+    engine:expect("this is an Erlang node now")
+    local erl = start_erl("c@127.0.0.1")
+    engine:expect("c@127.0.0.1         false (wrong cookie: all nodes need the same one, see cookie and cookie_file)")
+    task.sleep(4)
+    local attempts = 0
+    for _, line in ipairs(erl.log) do
+      if line:find("invalid challenge reply", 1, true) then attempts = attempts + 1 end
+    end
+    assert.is_true(attempts >= 2 and attempts <= 8, attempts .. " attempts in 4 s")
+    assert.are.equal("[]", erl:eval("nodes(connected)"))
+  end)
+
+  it("register at its EPMD, and are found again when another engine has taken that over", function()
+    local function config(name)
+      return ([[return { name = "%s@127.0.0.1", via = "list", sync_offset = 0, interval = 0.5,
+        node_list = { "c@127.0.0.1" }, connect = { "erlang", cookie = "x" }, HOOKS }]]):format(name)
+    end
+    local first = start_engine(config("a"))
+    first:expect("this is an Erlang node now")
+    local erl = start_erl("c@127.0.0.1")
+    first:expect("up: c@127.0.0.1")
+    local second = start_engine(config("b"))
+    second:expect("up: c@127.0.0.1")
+    forget(first)
+    first:signal("KILL")
+    first:wait()
+    eventually(function() return erl:eval("erl_epmd:port_please(\"b\", {127,0,0,1})"):find("^{port,") end)
+    assert.are.equal("pong", erl:eval("net_adm:ping('b@127.0.0.1')"))
+    local third = start_engine(config("a"))
+    third:expect("this is an Erlang node now")
+    eventually(function() return erl:eval("net_adm:ping('a@127.0.0.1')") == "pong" end)
+  end)
+
+  it("whose name is taken are told so, and the engine does not start", function()
+    local epmd = Erlang.start_epmd(epmd_port)
+    start_erl("a@127.0.0.1")
+    running[#running + 1] = epmd
+    local engine = start_engine(ALONE:format(""))
+    engine:expect("a@127.0.0.1 is already registered here; if that is your BEAM node, use connect = \"sidecar\"")
+    forget(engine)
+    assert.are.same({ code = 1 }, engine:wait())
+  end)
+end)
