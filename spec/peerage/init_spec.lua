@@ -95,6 +95,139 @@ describe("an engine that reloads", function()
     end)
   end)
 
+  describe("with a connector that shares something", function()
+    local LINKS = [[return { options = { port = { type = "integer", default = 1 } }, connect = function() return true end,
+      share = function(options, name)
+        print("made for " .. name .. " with " .. options.port)
+        require("engine.timer").every(3600, function() end)
+        %s
+        return { close = function() print("closed") end }
+      end,
+      serve = function(self) print("served " .. type(self.shared)) require("engine.task").sleep(3600) end,
+      stop = function(self) print("stopped") end, %s }]]
+    local HEAD = 'return { sync_offset = 0, interval = 3600, name = "me@here", via = function() return {} end, connect = "none", '
+
+    local function config(text) return HEAD .. text .. " }" end
+    local function order_of(...)
+      local wanted, seen = {}, {}
+      for _, text in ipairs({ ... }) do wanted[text] = true end
+      for _, entry in ipairs(hearing.said) do
+        if wanted[entry.message] then seen[#seen + 1] = entry.message end
+      end
+      return seen
+    end
+
+    before_each(function() folder:write("links.lua", LINKS:format("", "")) end)
+
+    it("has it made once before its clusters start, and closed when they have stopped", function()
+      start(config('clusters = { a = { connect = "links" }, b = { connect = "links" }, c = {} }'))
+      hearing:expect("served table")
+      hearing:expect("served table")
+      engine:stop()
+      engine = nil
+      assert.same({ "made for me@here with 1", "served table", "served table", "stopped", "stopped", "closed" },
+        order_of("made for me@here with 1", "served table", "stopped", "closed"))
+    end)
+
+    it("does not start when that cannot be made, and leaves nothing", function()
+      folder:write("other.lua", LINKS:format('if true then return nil, "me@here is in use" end', ""))
+      local conf = assert(peerage.load_config(folder:write("config.lua",
+        config('clusters = { a = { connect = "links" }, b = { connect = "other" } }'))))
+      assert.same({ nil, "connector other: me@here is in use" }, { peerage.start(assert(plan.prepare(conf))) })
+      assert.same({ "made for me@here with 1", "made for me@here with 1", "closed" },
+        order_of("made for me@here with 1", "served table", "closed"))
+    end)
+
+    it("makes it for a cluster that comes, and closes it after the last that goes", function()
+      start(config("clusters = { a = {} }"))
+      save("config.lua", config('clusters = { a = {}, b = { connect = "links" }, c = { connect = "links" } }'), "made for")
+      hearing:expect("served table")
+      hearing:expect("served table")
+      save("config.lua", config('clusters = { a = {}, c = { connect = "links" } }'), "config.lua: reloaded")
+      assert.equal(0, hearing:count("closed"))
+      save("config.lua", config("clusters = { a = {}, c = {} }"), "config.lua: reloaded")
+      assert.same({ "stopped", "stopped", "closed" }, order_of("stopped", "closed"))
+      assert.equal(1, hearing:count("made for"))
+    end)
+
+    it("keeps the old config when it cannot be made for a new one, until a change mends that", function()
+      folder:write("links.lua", LINKS:format('do return nil, "in use" end', ""))
+      start(config("clusters = { default = {} }"))
+      save("config.lua", config('interval = 1800, clusters = { default = { connect = "links" } }'),
+        "not reloaded, the old config stays: connector links: in use")
+      assert.same({ "none", 3600 }, { engine.clusters.default.connector_part.name, engine.clusters.default.settings.interval })
+      save("links.lua", LINKS:format("", ""), "served table")
+      assert.equal(1800, engine.clusters.default.settings.interval)
+    end)
+
+    it("keeps it through a reload of the connector's file, and makes it when a new version begins to share", function()
+      folder:write("links.lua", "return { connect = function() return true end, stop = function() print('stopped plain') end }")
+      start(config('connect = "links"'))
+      save("links.lua", LINKS:format("", ""), "served table")
+      save("links.lua", LINKS:format("", "nodes = function() return {} end,"), "served table")
+      assert.equal(1, hearing:count("made for"))
+      assert.equal(0, hearing:count("closed"))
+      save("links.lua", "return { connect = function() return true end }", "closed")
+    end)
+
+    it("keeps the old version when a new one cannot make it", function()
+      folder:write("links.lua", "return { connect = function() return true end, stop = function() print('stopped plain') end }")
+      start(config('connect = "links"'))
+      save("links.lua", LINKS:format('do return nil, "in use" end', ""),
+        "not reloaded, the old version keeps running: connector links: in use")
+      assert.equal(0, hearing:count("stopped plain"))
+      save("links.lua", LINKS:format("", ""), "served table")
+    end)
+
+    it("lets it take other options over, and what is shared stays", function()
+      folder:write("links.lua", LINKS:format("",
+        "configure = function(self, options) print(self.options.port .. ' to ' .. options.port) return true end,"))
+      start(config('connect = { "links", port = 5 }'))
+      hearing:expect("served table")
+      save("config.lua", config('connect = { "links", port = 6 }'), "5 to 6")
+      hearing:expect("config.lua: reloaded")
+      save("config.lua", config('connect = { "links", port = 7 }'), "6 to 7")
+      hearing:expect("config.lua: reloaded")
+      assert.same({ 0, 0, 1, 1 }, { hearing:count("stopped"), hearing:count("closed"), hearing:count("made for"), hearing:count("served") })
+    end)
+
+    it("shows its counters and restarts under its name", function()
+      folder:write("links.lua", [[return { connect = function() return true end, serve = function() error("boom", 0) end,
+        counters = function() return { links = 3, [1] = 2, words = "x" } end }]])
+      start(config('clusters = { default = { connect = "links" }, web = { connect = "links" } }'))
+      hearing:expect("serve() failed: boom")
+      hearing:expect("serve() failed: boom")
+      local text = engine:explain()
+      for _, line in ipairs({ "connector links: links: 3", "web: connector links: links: 3", "web: connector links: restarts: 1" }) do
+        assert.is_truthy(text:find("\n *" .. line .. "\n") or text:find("\n *" .. line .. "$"), text)
+      end
+      assert.is_nil(text:find("words", 1, true))
+    end)
+  end)
+
+  describe("whose name changes", function()
+    it("keeps its name and what is connected by default, and says that it needs a restart", function()
+      start('return { sync_offset = 0, interval = 3600 }')
+      save("config.lua", 'return { sync_offset = 0, interval = 1800, name = "me@here" }', "to me@here: that needs a restart")
+      hearing:expect("config.lua: reloaded")
+      assert.same({ "none", 1800 }, { engine.clusters.default.connector_part.name, engine.clusters.default.settings.interval })
+      assert.equal(engine.name, engine.clusters.default.self_name)
+      save("config.lua", 'return { sync_offset = 0, interval = 900 }', "config.lua: reloaded")
+      assert.equal(1, hearing:count("needs a restart"))
+    end)
+
+    it("goes on to tell its connector the one that it has", function()
+      folder:write("links.lua", [[return { connect = function() return true end,
+        check = function(_, context) return true, context.name .. " " .. tostring(context.name_given) end }]])
+      local TEXT = 'return { sync_offset = 0, interval = 3600, connect = "links", %s }'
+      start(TEXT:format('name = "me@here"'))
+      hearing:expect("config.lua: connect: me@here true")
+      save("config.lua", TEXT:format(""), "connect: me@here true")
+      hearing:expect("config.lua: reloaded")
+      assert.equal(1, hearing:count("name: changed from me@here to none: that needs a restart"))
+    end)
+  end)
+
   describe("with functions in its config", function()
     it("swaps those that connect, and what is live stays so", function()
       local CONFIG = 'return { via = "list", node_list = { "a@b" }, interval = 3600, sync_offset = 0, '

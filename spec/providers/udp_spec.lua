@@ -45,6 +45,19 @@ describe("provider udp", function()
     member = nil
   end)
 
+  it("says whether anyone on the network can name nodes, by its options", function()
+    for answer, options in pairs({
+      open = { {}, { port = 1 }, { announce_plain = true } },
+      accepted = { { accept_plain = true }, { accept_plain = true, secret = SECRET }, { accept_plain = true, secret_file = "x" } },
+      none = {
+        { secret = SECRET }, { secret = { SECRET, OTHER } }, { secret_file = "x" }, { accept_plain = false },
+        { accept_plain = false, secret = SECRET },
+      },
+    }) do
+      for _, each in ipairs(options) do assert.equal(answer, provider.exposure(each) or "none") end
+    end
+  end)
+
   describe("without a secret", function()
     it("announces itself at once, as Elixir's Peerage does", function()
       start()

@@ -65,6 +65,15 @@ describe("the command line", function()
     },
     ["serves without serve"] = { 'return { via = "self", serves = true }', "serve()" },
     ["a log_level that there is none"] = { 'return { log_level = "verbose" }', 'log_level: expected "debug", "info", "warn" or "error"' },
+    ["a connector that the config does not suit"] = {
+      'return { connect = { connect = print, check = function() return nil, "wants a name" end } }', "connect: wants a name",
+    },
+    ["two values for one Erlang node"] = {
+      'return { erlang = { cookie = "hunter2" }, connect = { "erlang", cookie = "hunter3" } }', "connect: cookie: another value stands in erlang",
+    },
+    ["erlang and sidecar in one process"] = {
+      'return { clusters = { a = { connect = "erlang" }, b = { connect = "sidecar" } } }', 'clusters.a.connect is "erlang" and clusters.b.connect',
+    },
     ["a bad name"] = { 'return { name = "me" }', "name" },
     ["a cluster's wrong key"] = { 'return { clusters = { web = { via = "self", timeuot = 1 } } }', "clusters.web" },
   }) do
@@ -76,6 +85,34 @@ describe("the command line", function()
       assert.is_truthy(result.stderr:find("config.lua", 1, true), result.stderr)
     end)
   end
+
+  it("exits with 1, and says why, when a connector cannot make what its clusters share", function()
+    folder:write("links.lua", [[return { connect = function() return true end, share = function(_, name)
+      require("engine.task").sleep(0.01)
+      return nil, name .. " is already registered here"
+    end }]])
+    folder:write("config.lua", 'return { via = "self", name = "me@here", connect = "links" }')
+    local result = run({ "config.lua" }, { cwd = folder.path, timeout = 5 })
+    assert.are.same({ 1, "" }, { result.code, result.stdout })
+    assert.is_truthy(result.stderr:find("not started: connector links: me@here is already registered here\n", 1, true), result.stderr)
+  end)
+
+  it("makes nothing of what clusters share with --check and with --once, but asks whether it would do", function()
+    folder:write("links.lua", ([[return { connect = function() return true end,
+      check = function(_, context) return true, "a warning for " .. context.name end,
+      share = function() assert(io.open("%s/made", "w")):close() return { close = function() end } end }]]):format(folder.path))
+    local text = 'return { via = "self", name = "me@here", connect = "links" }'
+    for _, result in ipairs({ check(text), once(text) }) do
+      assert.are.equal(0, result.code)
+      assert.is_truthy(result.stderr:find("config.lua: connect: a warning for me@here\n", 1, true), result.stderr)
+    end
+    assert.is_nil((require("engine.fs").stat(folder.path .. "/made")))
+    local daemon = require("support.daemon").start({ folder.path .. "/config.lua" })
+    daemon:expect("a warning for me@here")
+    daemon:expect("LIVE NODES")
+    assert.are.same({ code = 0 }, daemon:stop())
+    assert.is_truthy((require("engine.fs").stat(folder.path .. "/made")))
+  end)
 
   it("exits with 78 for a missing config and for a folder", function()
     for _, path in ipairs({ "missing.lua", "." }) do
@@ -157,7 +194,7 @@ describe("the command line", function()
   end)
 
   it("takes --name, then PEERAGE_NAME, then the config's name", function()
-    folder:write("config.lua", 'return { via = "self", name = "of@config" }')
+    folder:write("config.lua", 'return { via = "self", name = "of@config", connect = "none" }')
     local environment = { PEERAGE_NAME = "of@environment", PATH = os.getenv("PATH") }
     local function name(env, ...) return run({ "--once", "config.lua", ... }, { cwd = folder.path, env = env }).stdout end
     assert.are.equal("of@argument\n", name(environment, "--name", "of@argument"))

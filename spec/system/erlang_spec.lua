@@ -86,18 +86,16 @@ describe("the engine and real Erlang nodes", function()
     assert.are.equal("noproc", erl:eval([[(fun() ->
       R = erlang:monitor(process, {somebody, 'a@127.0.0.1'}),
       receive {'DOWN', R, process, _, Reason} -> Reason after 3000 -> timeout end end)()]]))
-    assert.are.equal("{noproc,ok}", erl:eval([[(fun() ->
-      {'EXIT', {{Reason, _}, _}} = (catch {ok, gen_server:call({nobody, 'a@127.0.0.1'}, hello, 3000)}),
-      {Reason, ok} end)()]]):gsub("{nodedown.-}", "noproc") .. "")
+    assert.are.equal("noproc", erl:eval([[(fun() ->
+      {'EXIT', {Reason, _}} = (catch gen_server:call({nobody, 'a@127.0.0.1'}, hello, 3000)), Reason end)()]]))
     assert.are.equal("pong", erl:eval("net_adm:ping('a@127.0.0.1')"))
   end)
 
   it("are connected from a list, go down when they halt, and come back at the next poll", function()
-    local c = start_erl_later
     local engine = start_engine([[return { name = "a@127.0.0.1", via = "list", sync_offset = 0, interval = 0.5,
       node_list = { "c@127.0.0.1", "d@127.0.0.1" }, connect = { "erlang", cookie = "x" }, HOOKS }]])
     engine:expect("this is an Erlang node now")
-    c = start_erl("c@127.0.0.1")
+    local c = start_erl("c@127.0.0.1")
     start_erl("d@127.0.0.1")
     engine:expect("up: c@127.0.0.1")
     engine:expect("up: d@127.0.0.1")
@@ -155,11 +153,11 @@ describe("the engine and real Erlang nodes", function()
       node_list = { "c@127.0.0.1" }, connect = { "erlang", cookie = "y" } }]])
     engine:expect("this is an Erlang node now")
     local erl = start_erl("c@127.0.0.1")
-    engine:expect("c@127.0.0.1         false (wrong cookie: all nodes need the same one, see cookie and cookie_file)")
+    engine:expect("false (wrong cookie: all nodes need the same one, see cookie and cookie_file)")
     task.sleep(4)
     local attempts = 0
     for _, line in ipairs(erl.log) do
-      if line:find("invalid challenge reply", 1, true) then attempts = attempts + 1 end
+      if line:find("Connection attempt from node", 1, true) then attempts = attempts + 1 end
     end
     assert.is_true(attempts >= 2 and attempts <= 8, attempts .. " attempts in 4 s")
     assert.are.equal("[]", erl:eval("nodes(connected)"))

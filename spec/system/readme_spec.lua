@@ -110,7 +110,7 @@ describe("the examples of the pages", function()
     assert.are.equal("node@somewhere\n", once("README.md", 'return dofile("config.lua")'))
     folder:write("nodes.txt", "a@10.0.0.1\nb@10.0.0.2\n")
     assert.are.equal("a@10.0.0.1\nb@10.0.0.2\n", once("providers/README.md", 'return { via = "names" }'))
-    assert.are.equal("me@here\n", once("providers/README.md", 'return { via = "typed", name = "me@here" }'))
+    assert.are.equal("me@here\n", once("providers/README.md", 'return { via = "typed", name = "me@here", connect = "none" }'))
   end)
 end)
 

@@ -10,7 +10,7 @@ local function names(nodes)
   return table.concat(list, " ")
 end
 return {
-  name = "me@127.0.0.1", via = "homies", sync_offset = 0, interval = %s, %s
+  name = "me@127.0.0.1", via = "homies", connect = "none", sync_offset = 0, interval = %s, %s
   on_change = function(nodes) print("nodes: " .. names(nodes)) end,
 }
 ]]

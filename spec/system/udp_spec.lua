@@ -7,7 +7,7 @@ local timer = require("engine.timer")
 
 local CONFIG = [[
 return {
-  name = "%s", via = "udp", sync_offset = 0, interval = 1, expire = 3, announce = 1, %s
+  name = "%s", via = "udp", connect = "none", sync_offset = 0, interval = 1, expire = 3, announce = 1, %s
   on_change = function(nodes)
     local live = {}
     for _, node in ipairs(nodes) do if node.live then live[#live + 1] = node.name end end

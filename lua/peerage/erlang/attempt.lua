@@ -76,13 +76,12 @@ end
 local function dial(self)
   local cookie, message = self.node:cookie()
   if not cookie then return false, message end
+  if wait_for_arrivals(self) then return true end
   local stream, reason = open(self)
   if not stream then return false, reason end
-  if wait_for_arrivals(self) then
-    stream:close()
-    return true
-  end
-  return greet(self, stream, cookie)
+  if not wait_for_arrivals(self) then return greet(self, stream, cookie) end
+  stream:close()
+  return true
 end
 
 --- Carries it out. Waits. To be called in a task of the node's.

@@ -53,15 +53,12 @@ end
 
 -- The reply and the open stream; or nil, a message that names the EPMD, and a code.
 local function ask(host, options, request, read_reply)
-  local port, message, code = options.port, nil, nil
-  if not port then
-    port, message, code = M.default_port()
-    if not port then return nil, message, code end
-  end
+  local port, why, why_code = options.port
+  if not port then port, why, why_code = M.default_port() end
+  if not port then return nil, why, why_code end
   local seconds = scopes.timeout(options.timeout or TIMEOUT)
   local address = { host = host, port = port, timeout = seconds }
-  local reply, stream
-  reply, stream, code = task.timeout(seconds, talk, address, request, read_reply)
+  local reply, stream, code = task.timeout(seconds, talk, address, request, read_reply)
   if reply then return reply, stream end
   return nil, ("epmd at %s: %s"):format(M.label(host, port), stream), code
 end

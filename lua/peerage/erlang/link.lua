@@ -11,6 +11,7 @@ local M = {}
 M.__index = M
 
 local HEAD = 4 -- bytes of a frame's length
+local NOBODYS = { 0 } -- the reference of a question whose answer nobody waits for
 local MOST_UNSENT = 65536 -- bytes; while more wait to be sent, nothing is read
 
 ---@class peerage.Link
@@ -134,14 +135,18 @@ function M:run()
   return self.reason
 end
 
---- Says that we are there, or that the peer is no more.
+--- Says that we are there, or that the peer is no more. One that is silent is asked: a BEAM node does not answer ticks,
+--- and its own come by its own ticktime, which may be longer than ours.
 ---@param ticktime number seconds
 ---@param slack number seconds that a tick may come early: how often this is called
 function M:tick(ticktime, slack)
   local now = timer.now()
-  if now - self.read_at >= ticktime then
-    self:close("tick timeout")
-  elseif now - self.sent_at >= ticktime / 4 - slack and self.unsent_size == 0 then
+  local silence = now - self.read_at
+  if silence >= ticktime then return self:close("tick timeout") end
+  if self.unsent_size > 0 then return end
+  if silence >= ticktime / 2 then
+    self:send((control.ping(self.self_node, NOBODYS)))
+  elseif now - self.sent_at >= ticktime / 4 - slack then
     self:send(control.TICK)
   end
 end

@@ -37,11 +37,10 @@ end
 
 local function refuse(self, guest, verdict)
   if guest.is_evicted then verdict = { reason = "too many", message = ("more than %d at once"):format(MOST_PENDING) } end
-  local is_rival = verdict.reason == "nok" -- our own attempt goes on instead
-  if not is_rival then
-    self.node.refusals:add(verdict.reason, "a handshake failed: " .. (verdict.message or verdict.reason), { address = guest.host })
-  end
   guest.stream:close()
+  if verdict.reason == "nok" then return end -- our own attempt goes on instead
+  if verdict.reason == "closed" then return self.node.refusals:count("closed") end -- as one does whom we dialled first
+  self.node.refusals:add(verdict.reason, "a handshake failed: " .. (verdict.message or verdict.reason), { address = guest.host })
 end
 
 local function forget(self, guest)

@@ -44,10 +44,14 @@ local function listen(self)
   local spec, message = self.spec, nil
   self.listener, message = Listener.start(self, spec.listen, spec.dist_port, spec.handshake_timeout or HANDSHAKE)
   if not self.listener or spec.epmd == "off" then return self.listener, message end
-  self.registration, message = Registration.start({
+  local code
+  self.registration, message, code = Registration.start({
     name = node_names.split(spec.name), port = self.listener.port, hidden = spec.hidden, mode = spec.epmd,
     epmd_port = spec.epmd_port, scope = self.scope, log = spec.log,
   })
+  if code == "EEXIST" then
+    message = spec.name .. ' is already registered here; if that is your BEAM node, use connect = "sidecar"'
+  end
   return self.registration, message
 end
 

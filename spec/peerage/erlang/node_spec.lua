@@ -125,7 +125,7 @@ describe("a node of the Erlang distribution", function()
 
   it("and another that dial each other at once come to one link, each time", function()
     local a, b = start("a@127.0.0.1"), start("b@127.0.0.1")
-    for _ = 1, 50 do
+    for _ = 1, 200 do
       local results = task.all({
         function() return { a:connect("b@127.0.0.1", at(b)) } end,
         function() return { b:connect("a@127.0.0.1", at(a)) } end,

@@ -7,11 +7,7 @@ local tcp = require("engine.tcp")
 
 local M = {}
 
-local LOOPBACKS = { "127.0.0.1", "::1" }
-
 local function is_loopback(host) return host == "::1" or host:find("^127%.") ~= nil end
-
-local function is_any(host) return host == "0.0.0.0" or host == "::" end
 
 -- "::" takes IPv4, too, unless the system says otherwise; then "0.0.0.0" is for hosts without IPv6.
 local function everywhere()
@@ -20,16 +16,20 @@ local function everywhere()
   return { "::", "0.0.0.0" }
 end
 
--- As with OTP's epmd: a list with commas or spaces, and the loopback addresses are added.
+-- As with OTP's epmd: a list with commas or spaces; the loopback addresses are added, unless they are in it in any way.
 local function only(text)
-  local addresses, has_any = {}, false
-  for host in text:gmatch("[^ ,]+") do
-    if not is_loopback(host) then addresses[#addresses + 1] = host end
-    has_any = has_any or is_any(host)
+  local seen, addresses = {}, {}
+  local function add(host)
+    if not seen[host] then addresses[#addresses + 1] = host end
+    seen[host] = true
   end
-  if not has_any then
-    for i, host in ipairs(LOOPBACKS) do table.insert(addresses, i, host) end
+  local given = {}
+  for host in text:gmatch("[^ ,]+") do given[#given + 1], given[host] = host, true end
+  if not (given["0.0.0.0"] or given["::"]) then
+    add("127.0.0.1")
+    add("::1")
   end
+  for _, host in ipairs(given) do add(host) end
   return addresses
 end
 

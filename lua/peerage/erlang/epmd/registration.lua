@@ -89,21 +89,17 @@ function M.start(options)
   if options.mode ~= "auto" and options.mode ~= "client" then
     error(("expected the mode auto or client, found %s"):format(tostring(options.mode)), 2)
   end
-  local epmd_port, message, code = options.epmd_port, nil, nil
-  if not epmd_port then
-    epmd_port, message, code = epmd.default_port()
-    if not epmd_port then return nil, message, code end
-  end
-  local scope
-  scope, message, code = options.scope:child()
-  if not scope then return nil, message, code end
+  local epmd_port, why, why_code = options.epmd_port
+  if not epmd_port then epmd_port, why, why_code = epmd.default_port() end
+  if not epmd_port then return nil, why, why_code end
+  local scope, closed, closed_code = options.scope:child()
+  if not scope then return nil, closed, closed_code end
   local self = setmetatable({
     scope = scope, log = options.log, mode = options.mode, epmd_port = epmd_port,
     node = { name = options.name, port = options.port, hidden = options.hidden },
     counts = { registered = 0, lost = 0 },
   }, M)
-  local ok
-  ok, message, code = scope:run(register, self)
+  local ok, message, code = scope:run(register, self)
   if code == "EEXIST" or code == "ECANCELED" then
     scope:close()
     return nil, message, code

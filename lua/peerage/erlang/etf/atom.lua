@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- Atoms. Invariant: there is one object per name, and none for a name that nobody has any more: a peer that names
 --- ever new ones does not make us grow.
+local expect = require("peerage.erlang.etf.expect")
 local kinds = require("peerage.erlang.etf.kinds")
 local utf8 = require("peerage.erlang.etf.utf8")
 
@@ -31,7 +32,7 @@ end
 ---@param name string
 ---@return peerage.erlang.Atom
 function M.new(name)
-  if type(name) ~= "string" then error("expected the name of an atom as a string", 2) end
+  expect(type(name) == "string", "the name of an atom as a string", name)
   local atom, message = M.find(name)
   return atom or error(message, 2)
 end

@@ -1,14 +1,11 @@
 -- SPDX-License-Identifier: MIT
 --- Terms that mean the same on each node: numbers, bit strings, tuples, lists, maps.
+local expect = require("peerage.erlang.etf.expect")
 local kinds = require("peerage.erlang.etf.kinds")
 local byte, sub = string.byte, string.sub
 local metatables = kinds.metatables
 
 local M = {}
-
-local function expect(holds, what)
-  if not holds then error("expected " .. what, 3) end
-end
 
 local function value_of(digits)
   local value = 0
@@ -21,8 +18,8 @@ end
 ---@param digits string base 256, the least first
 ---@return number|peerage.erlang.Big
 function M.big(sign, digits)
-  expect(sign == 0 or sign == 1, "a sign 0 or 1")
-  expect(type(digits) == "string", "digits as a string")
+  expect(sign == 0 or sign == 1, "a sign 0 or 1", sign)
+  expect(type(digits) == "string", "digits as a string", digits)
   local last = #digits
   while last > 0 and byte(digits, last) == 0 do last = last - 1 end
   digits = sub(digits, 1, last)
@@ -34,7 +31,7 @@ end
 ---@param value number finite
 ---@return peerage.erlang.Float
 function M.float(value)
-  expect(type(value) == "number" and value - value == 0, "a finite number")
+  expect(type(value) == "number" and value - value == 0, "a finite number", value)
   return setmetatable({ value = value }, metatables.Float)
 end
 
@@ -43,8 +40,8 @@ end
 ---@param last integer bits of the last byte, 1 to 8
 ---@return string|peerage.erlang.Bits
 function M.bits(bytes, last)
-  expect(type(bytes) == "string" and #bytes > 0, "bytes as a string that is not empty")
-  expect(kinds.is_integer(last, 4) and last >= 1 and last <= 8, "1 to 8 bits in the last byte")
+  expect(type(bytes) == "string" and #bytes > 0, "bytes as a string that is not empty", bytes)
+  expect(kinds.is_integer(last, 4) and last >= 1 and last <= 8, "1 to 8 bits in the last byte", last)
   if last == 8 then return bytes end
   local final, unused = byte(bytes, -1), 2 ^ (8 - last)
   bytes = sub(bytes, 1, -2) .. string.char(final - final % unused)
@@ -62,7 +59,7 @@ local empty = setmetatable({ n = 0 }, metatables.List)
 ---@param tail? peerage.erlang.Term
 ---@return peerage.erlang.Term list or, as in Erlang, the tail alone if there are no items
 function M.list(items, tail)
-  expect(type(items) == "table", "the items of a list as a table")
+  expect(type(items) == "table", "the items of a list as a table", items)
   local list, n = {}, #items
   for i = 1, n do list[i] = items[i] end
   if kinds.kind(tail) == "list" then
@@ -78,10 +75,10 @@ end
 ---@param pairs_of peerage.erlang.Term[][] `{ key, value }`, in the order in which they are to be written
 ---@return peerage.erlang.Map
 function M.map(pairs_of)
-  expect(type(pairs_of) == "table", "the pairs of a map as a table")
+  expect(type(pairs_of) == "table", "the pairs of a map as a table", pairs_of)
   local map = { n = #pairs_of }
   for i, pair in ipairs(pairs_of) do
-    expect(type(pair) == "table" and pair[1] ~= nil and pair[2] ~= nil, "each pair of a map as { key, value }")
+    expect(type(pair) == "table" and pair[1] ~= nil and pair[2] ~= nil, "each pair of a map as { key, value }", pair)
     map[i] = { pair[1], pair[2] }
   end
   return setmetatable(map, metatables.Map)

@@ -1,13 +1,10 @@
 -- SPDX-License-Identifier: MIT
 --- Terms that name something of one node: processes, references, ports; and functions.
+local expect = require("peerage.erlang.etf.expect")
 local kinds = require("peerage.erlang.etf.kinds")
 local is_integer, metatables = kinds.is_integer, kinds.metatables
 
 local M = {}
-
-local function expect(holds, what)
-  if not holds then error("expected " .. what, 3) end
-end
 
 local function is_atom(value) return kinds.kind(value) == "atom" end
 
@@ -17,10 +14,10 @@ local function is_atom(value) return kinds.kind(value) == "atom" end
 ---@param creation integer
 ---@return peerage.erlang.Pid
 function M.pid(node, id, serial, creation)
-  expect(is_atom(node), "the node of a pid as an atom")
-  expect(is_integer(id, 32), "the id of a pid as an integer of 32 bits")
-  expect(is_integer(serial, 32), "the serial of a pid as an integer of 32 bits")
-  expect(is_integer(creation, 32), "the creation of a pid as an integer of 32 bits")
+  expect(is_atom(node), "the node of a pid as an atom", node)
+  expect(is_integer(id, 32), "the id of a pid as an integer of 32 bits", id)
+  expect(is_integer(serial, 32), "the serial of a pid as an integer of 32 bits", serial)
+  expect(is_integer(creation, 32), "the creation of a pid as an integer of 32 bits", creation)
   return setmetatable({ node = node, id = id, serial = serial, creation = creation }, metatables.Pid)
 end
 
@@ -29,12 +26,12 @@ end
 ---@param ids integer[] 1 to 5 of 32 bits
 ---@return peerage.erlang.Reference
 function M.reference(node, creation, ids)
-  expect(is_atom(node), "the node of a reference as an atom")
-  expect(is_integer(creation, 32), "the creation of a reference as an integer of 32 bits")
-  expect(type(ids) == "table" and #ids >= 1 and #ids <= 5, "1 to 5 ids of a reference")
+  expect(is_atom(node), "the node of a reference as an atom", node)
+  expect(is_integer(creation, 32), "the creation of a reference as an integer of 32 bits", creation)
+  expect(type(ids) == "table" and #ids >= 1 and #ids <= 5, "1 to 5 ids of a reference", ids)
   local copy = {}
   for i = 1, #ids do
-    expect(is_integer(ids[i], 32), "each id of a reference as an integer of 32 bits")
+    expect(is_integer(ids[i], 32), "each id of a reference as an integer of 32 bits", ids[i])
     copy[i] = ids[i]
   end
   return setmetatable({ node = node, creation = creation, ids = copy }, metatables.Reference)
@@ -45,9 +42,9 @@ end
 ---@param creation integer of 32 bits
 ---@return peerage.erlang.Port
 function M.port(node, id, creation)
-  expect(is_atom(node), "the node of a port as an atom")
-  expect(type(id) == "string" and #id == 8, "the id of a port as 8 bytes")
-  expect(is_integer(creation, 32), "the creation of a port as an integer of 32 bits")
+  expect(is_atom(node), "the node of a port as an atom", node)
+  expect(type(id) == "string" and #id == 8, "the id of a port as 8 bytes", id)
+  expect(is_integer(creation, 32), "the creation of a port as an integer of 32 bits", creation)
   return setmetatable({ node = node, id = id, creation = creation }, metatables.Port)
 end
 
@@ -57,9 +54,9 @@ end
 ---@param arity integer 0 to 255
 ---@return peerage.erlang.Export
 function M.export(module, name, arity)
-  expect(is_atom(module), "the module of a fun as an atom")
-  expect(is_atom(name), "the name of a fun as an atom")
-  expect(is_integer(arity, 8), "the arity of a fun as 0 to 255")
+  expect(is_atom(module), "the module of a fun as an atom", module)
+  expect(is_atom(name), "the name of a fun as an atom", name)
+  expect(is_integer(arity, 8), "the arity of a fun as 0 to 255", arity)
   return setmetatable({ module = module, name = name, arity = arity }, metatables.Export)
 end
 

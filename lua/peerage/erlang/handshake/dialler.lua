@@ -28,7 +28,7 @@ function challenge.take(self, message)
   self:send(messages.reply(self.challenge, messages.digest(self.cookie, said.challenge)))
 end
 
-local status = { reason = "closed", closed = "by the other side, in answer to our name" }
+local status = { reason = "closed", closed = "by the other side, in answer to our name: it may want TLS, or be of OTP 22 or older" }
 
 local answers = {}
 
