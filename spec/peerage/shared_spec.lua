@@ -89,8 +89,8 @@ describe("what connectors share", function()
   end)
 
   it("keeps what share() opened, as long as it is shared", function()
-    local ticks, one = task.queue(), nil
-    one = plan("a.lua", function()
+    local ticks = task.queue()
+    local one = plan("a.lua", function()
       timer.every(0.001, function() ticks:push(true) end)
       task.spawn(function() task.sleep(3600) end)
       task.sleep(0.01)

@@ -169,12 +169,12 @@ end
 
 --- Starts the real epmd on loopback addresses and waits until it serves. It ends with stop().
 ---@param port integer
----@param options { namespace: string? }|nil
+---@param options { namespace: string?, address: string? }|nil address: one to serve on beside the loopback
 ---@return spec.Erlang epmd without eval and halt
 function M.start_epmd(port, options)
   local env = { ERL_EPMD_ADDRESS = false, ERL_EPMD_RELAXED_COMMAND_CHECK = false }
-  local namespace = options and options.namespace
-  local self = run({ "epmd", "-d", "-d", "-port", port, "-address", "127.0.0.1" }, { namespace = namespace, env = env })
+  local namespace, address = options and options.namespace, options and options.address or "127.0.0.1"
+  local self = run({ "epmd", "-d", "-d", "-port", port, "-address", address }, { namespace = namespace, env = env })
   self:expect("entering the main select() loop")
   return self
 end

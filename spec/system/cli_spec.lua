@@ -69,10 +69,12 @@ describe("the command line", function()
       'return { connect = { connect = print, check = function() return nil, "wants a name" end } }', "connect: wants a name",
     },
     ["two values for one Erlang node"] = {
-      'return { erlang = { cookie = "hunter2" }, connect = { "erlang", cookie = "hunter3" } }', "connect: cookie: another value stands in erlang",
+      'return { erlang = { cookie = "hunter2" }, connect = { "erlang", cookie = "hunter3" } }',
+      "connect: cookie: another value stands in erlang",
     },
     ["erlang and sidecar in one process"] = {
-      'return { clusters = { a = { connect = "erlang" }, b = { connect = "sidecar" } } }', 'clusters.a.connect is "erlang" and clusters.b.connect',
+      'return { clusters = { a = { connect = "erlang" }, b = { connect = "sidecar" } } }',
+      'clusters.a.connect is "erlang" and clusters.b.connect',
     },
     ["a bad name"] = { 'return { name = "me" }', "name" },
     ["a cluster's wrong key"] = { 'return { clusters = { web = { via = "self", timeuot = 1 } } }', "clusters.web" },

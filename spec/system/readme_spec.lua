@@ -5,8 +5,8 @@ local fs = require("engine.fs")
 local root = require("engine").root
 local run = require("support.run_cli")
 
-local PAGES = { "README.md", "providers/README.md", "engine/README.md" }
-local ENVIRONMENT = { CLUSTER_SECRET = "sixteen bytes or more", POD_IP = "10.0.0.7" }
+local PAGES = { "README.md", "providers/README.md", "engine/README.md", "lua/peerage/erlang/README.md" }
+local ENVIRONMENT = { CLUSTER_SECRET = "sixteen bytes or more", POD_IP = "10.0.0.7", COOKIE = "x", RELEASE_COOKIE = "x" }
 
 local function read(path)
   local file = assert(io.open(root .. "/" .. path))
@@ -122,7 +122,8 @@ describe("README.md", function()
   end
 
   it("names each option of each built-in provider and connector, and each key of a cluster", function()
-    for _, path in ipairs({ "providers/dns", "providers/list", "providers/udp", "lua/peerage/connectors/tcp" }) do
+    for _, path in ipairs({ "providers/dns", "providers/list", "providers/udp", "lua/peerage/connectors/tcp",
+      "lua/peerage/connectors/erlang", "lua/peerage/connectors/sidecar" }) do
       local options = dofile(root .. "/" .. path .. ".lua").options
       assert.is_truthy(next(options))
       assert_named(options)

@@ -26,6 +26,11 @@ function Provider.stop(self) end
 ---@return table<string, number>
 function Provider.counters(self) end
 
+--- Optional. Whether anyone on the network can name nodes, with these options. Must not wait.
+---@param options table<string, any>
+---@return "open"|"accepted"|nil exposure "accepted": the options say that it is wanted
+function Provider.exposure(options) end
+
 ---@class peerage.Self one table as long as a version runs; fields of one's own may stand beside these
 ---@field options table<string, any> as the schema and the config say
 ---@field name string this node's name
@@ -72,7 +77,43 @@ function Connector.serve(self) end
 ---@param self peerage.ConnectorSelf
 function Connector.stop(self) end
 
+--- Optional. As a provider's; under the connector's name.
+---@param self peerage.ConnectorSelf
+---@return table<string, number>
+function Connector.counters(self) end
+
+---@class peerage.ConnectorContext where a connector is to work
+---@field name? string this node's, if it was given
+---@field name_given boolean
+---@field provider { name: string, options: table<string, any>, exposure: "open"|"accepted"|nil }
+
+--- Optional. Whether the options will do; asked before anything starts, and by --check and --once.
+---@param options table<string, any> a copy
+---@param context peerage.ConnectorContext
+---@return true|nil ok nil: a config error
+---@return string? message what is wrong, or with true a warning
+function Connector.check(options, context) end
+
+---@class peerage.SharedObject what a connector's share() makes; anything may stand beside this
+---@field close fun(self: peerage.SharedObject) called after the last cluster with it has stopped, for at most a second
+
+--- Optional. Makes what all clusters with this connector share, for at most 10 seconds: once, before the first of them
+--- starts. What it opens and spawns, and `engine.scope.new()` made in it, stays until that is closed.
+---@param options table<string, any> a copy of those of the first cluster
+---@param name string this node's
+---@param log engine.log.logger
+---@return peerage.SharedObject|nil shared nil: the engine does not start, or keeps its old config
+---@return string? message
+function Connector.share(options, name, log) end
+
+--- Optional. Takes over options that changed at a reload. `self.options` has the old ones until it returns.
+---@param self peerage.ConnectorSelf
+---@param options table<string, any> `self.options` afterwards
+---@return boolean? is_done else the connector is replaced, and what it holds ends
+function Connector.configure(self, options) end
+
 ---@class peerage.ConnectorSelf: peerage.Self
+---@field shared? peerage.SharedObject of share()
 local ConnectorSelf = {}
 
 --- A node is live.
@@ -93,7 +134,7 @@ function ConnectorSelf:down(name, reason) end
 
 ---@class peerage.ClusterKeys the provider's options may stand beside these, but for those of the same name
 ---@field via? peerage.ProviderTarget provider; default "self"
----@field connect? peerage.ConnectorTarget connector; default "none"
+---@field connect? peerage.ConnectorTarget connector; default "erlang" where a name was given, else "none"
 ---@field interval? number seconds from the end of one poll to the next, at least 0.1; default 10
 ---@field sync_offset? number milliseconds before the first poll; default 500
 ---@field timeout? number seconds for one poll, and for one hook; default 5
@@ -111,6 +152,7 @@ function ConnectorSelf:down(name, reason) end
 ---@class peerage.ConfigFile: peerage.ClusterKeys what a config's file returns
 ---@field name? string this node; default peerage-<random>@<address>
 ---@field clusters? table<string, peerage.ClusterKeys> several; the keys beside it are their defaults
+---@field erlang? table<string, any> options of the process's one Erlang node, as in `connect = { "erlang", … }`
 ---@field provider_path? string[] more folders to look for providers in
 ---@field reload? boolean watch the files; default true
 ---@field log_level? "debug"|"info"|"warn"|"error" default "info"

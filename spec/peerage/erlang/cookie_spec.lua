@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 local Folder = require("support.folder")
 local cookies = require("peerage.erlang.cookie")
+local crypto = require("engine.crypto")
 local fs = require("engine.fs")
 local log = require("engine.log")
 local task = require("engine.task")
@@ -117,6 +118,8 @@ describe("peerage.erlang.cookie", function()
       folder:sh("mkdir -p .config/erlang other/erlang")
       write(".config/erlang/.erlang.cookie", "CONFIG")
       assert.equal("CONFIG", (read({ may_make = true })))
+      variables.XDG_CONFIG_HOME = ""
+      assert.equal("CONFIG", (read({ may_make = true })))
       variables.XDG_CONFIG_HOME = folder.path .. "/other"
       write("other/erlang/.erlang.cookie", "OTHER")
       assert.equal("OTHER", (read({ may_make = true })))
@@ -166,6 +169,17 @@ describe("peerage.erlang.cookie", function()
       assert.equal(26, count)
     end)
 
+    it("has no letter more often than others", function()
+      log.capture(function() end)
+      local random_as_ever, byte = crypto.random, 229
+      finally(function() crypto.random = random_as_ever end) -- luacheck: ignore 122
+      crypto.random = function() -- luacheck: ignore 122
+        byte = (byte + 1) % 256
+        return string.char(byte)
+      end
+      assert.equal("WXYZABCDEFGHIJKLMNOP", (read({ may_make = true }))) -- 234 to 255 would make A to V likelier
+    end)
+
     it("is not made without leave", function()
       assert.same(
         { nil, "no cookie: there is no ~/.erlang.cookie; give the option cookie or cookie_file" }, { read({ may_make = false }) }
@@ -183,16 +197,30 @@ describe("peerage.erlang.cookie", function()
       assert.same({ ".erlang.cookie" }, fs.list(folder.path))
     end)
 
-    it("is awaited while erl makes it, in steps", function()
+    -- Has erl come first between our look and our making.
+    local function make_before(text, mode)
       local write_as_ever = fs.write
-      finally(function() fs.write = write_as_ever end) -- luacheck: ignore 122
-      -- Between the look and the making erl comes first.
       fs.write = function(...) -- luacheck: ignore 122
         fs.write = write_as_ever -- luacheck: ignore 122
-        write(".erlang.cookie", "", "644")
-        task.spawn(write, ".erlang.cookie", "ERLS")
+        write(".erlang.cookie", text, mode)
         return fs.write(...)
       end
+    end
+
+    it("stays erl's when erl made it a moment before", function()
+      make_before("ERLS", "400")
+      assert.equal("ERLS", (read({ may_make = true })))
+    end)
+
+    it("is awaited while erl makes it: at first it is empty and open to all", function()
+      local read_as_ever = fs.read
+      finally(function() fs.read = read_as_ever end) -- luacheck: ignore 122
+      fs.read = function(...) -- luacheck: ignore 122
+        local text, message, code = read_as_ever(...)
+        if code == "EACCES" then write(".erlang.cookie", "ERLS", "400") end
+        return text, message, code
+      end
+      make_before("", "644")
       assert.equal("ERLS", (read({ may_make = true })))
     end)
 

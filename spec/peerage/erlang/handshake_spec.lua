@@ -320,6 +320,12 @@ describe("a handshake", function()
       assert.same("protocol", of_dialler("\255\255").reason)
     end)
 
+    it("holds nothing of it once it has refused it", function()
+      local machine = accept()
+      machine:take(("\255"):rep(65536))
+      assert.equal("", machine.buffer)
+    end)
+
     it("says what was expected in place of it", function()
       local function expect(message, verdict) assert.same(failure("protocol", message), verdict) end
       expect('expected its name, which begins with "N", found an empty frame', of_acceptor(frame("")))
@@ -372,7 +378,6 @@ describe("a handshake", function()
       machine:take(u16(600))
       for _ = 1, 599 do assert.is_nil(select(2, machine:take("x"))) end
       assert.equal("protocol", select(2, machine:take("x")).reason)
-      assert.equal("", machine.buffer)
     end)
   end)
 

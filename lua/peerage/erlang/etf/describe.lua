@@ -56,7 +56,7 @@ end
 
 writers[metatables.Atom] = function(out, atom) put(out, text_of_atom(atom)) end
 
-function writers.number(out, value) put(out, ("%.17g"):format(value)) end
+function writers.number(out, value) put(out, ("%.17g"):format(value + 0)) end -- -0 is 0
 
 local function hexadecimal(character) return ("%02X"):format(byte(character)) end
 

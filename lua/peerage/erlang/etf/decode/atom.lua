@@ -11,7 +11,7 @@ local function reader(count, is_latin1)
     input:need(first, size, "an atom of %d bytes", size)
     local name = input.data:sub(first, first + size - 1)
     local atom, message = atoms.find(is_latin1 and utf8.from_latin1(name) or name)
-    return atom or input:fail(at, message), first + size
+    return atom or input:fail(first, message), first + size
   end
 end
 
