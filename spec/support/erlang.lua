@@ -58,8 +58,8 @@ function M.free_port()
   return port
 end
 
--- Answers go to those who asked, all other lines to the log.
-local function read(self)
+-- Answers go to those who asked, all other lines to the log. The line that says `ready` is the answer to the start.
+local function read(self, ready)
   for line in self.process:lines() do
     local number, how, value = line:match("^=(%d+) (%l+) (.*)$")
     if number then
@@ -67,6 +67,7 @@ local function read(self)
     else
       self.log[#self.log + 1] = line
       self.arrivals:push(true)
+      if ready and line:find(ready, 1, true) then self.answers:push({ number = 0, is_ok = true }) end
     end
   end
   self.answers:push({ has_ended = true })
@@ -81,7 +82,7 @@ local function run(command, options)
   whole.cwd, whole.env, whole.stdin = options.cwd, options.env, options.stdin
   local self = setmetatable({ process = assert(process.start(whole)), log = {}, matched = {}, asked = 0 }, M)
   self.arrivals, self.answers = task.queue(1), task.queue()
-  self.reader = task.spawn(read, self)
+  self.reader = task.spawn(read, self, options.ready)
   return self
 end
 
@@ -97,6 +98,13 @@ local function take_answer(self, seconds)
 end
 
 local function fail(self, text) error(("%s; the log was:\n%s"):format(text, table.concat(self.log, "\n")), 3) end
+
+local function await_start(self, what)
+  local answer = take_answer(self)
+  if answer and answer.is_ok then return self end
+  self:stop()
+  fail(self, what .. " did not start")
+end
 
 local function command_of(options)
   local command = { "erl", "-noshell", "-start_epmd", "false", "+S", "1:1", "+sbwt", "none", "+A", "1" }
@@ -131,10 +139,7 @@ function M.start(options)
   for key, value in pairs(options.env or {}) do env[key] = value end
   local self = run(command_of(options), { namespace = options.namespace, cwd = home.path, env = env, stdin = true })
   self.home = home
-  local answer = take_answer(self)
-  if answer and answer.is_ok then return self end
-  self:stop()
-  fail(self, "erl did not start")
+  return await_start(self, "erl")
 end
 
 --- Evaluates an Erlang expression: `node:eval("net_adm:ping('a@127.0.0.1').")` is "pong". Variables end with it; the
@@ -167,16 +172,16 @@ function M:stop()
   self.home = nil
 end
 
---- Starts the real epmd on loopback addresses and waits until it serves. It ends with stop().
+--- Starts the real epmd on loopback addresses and waits until it serves; raises if it does not. It ends with stop().
 ---@param port integer
----@param options { namespace: string?, address: string? }|nil address: one to serve on beside the loopback
+---@param options { namespace: string? }|nil
 ---@return spec.Erlang epmd without eval and halt
 function M.start_epmd(port, options)
-  local env = { ERL_EPMD_ADDRESS = false, ERL_EPMD_RELAXED_COMMAND_CHECK = false }
-  local namespace, address = options and options.namespace, options and options.address or "127.0.0.1"
-  local self = run({ "epmd", "-d", "-d", "-port", port, "-address", address }, { namespace = namespace, env = env })
-  self:expect("entering the main select() loop")
-  return self
+  local self = run({ "epmd", "-d", "-d", "-port", port, "-address", "127.0.0.1" }, {
+    namespace = options and options.namespace, ready = "entering the main select() loop",
+    env = { ERL_EPMD_ADDRESS = false, ERL_EPMD_RELAXED_COMMAND_CHECK = false },
+  })
+  return await_start(self, "epmd")
 end
 
 return M
