@@ -152,12 +152,24 @@ describe("a rollout", function()
       end)
     end
 
-    it("replaces it when it cannot, or has other files, too", function()
+    it("replaces it when it has no configure()", function()
       local connector = begin(nil)
       rollout.configure(cluster, with_connector({ port = 2 }, nil))
       assert.are_not.equal(connector, cluster.connector)
-      connector = cluster.connector
-      rollout.configure(cluster, with_connector({ port = 3 }, take, "second"))
+    end)
+
+    it("replaces it when it has other files, too", function()
+      local connector = begin(take)
+      rollout.configure(cluster, with_connector({ port = 2 }, take, "second"))
+      assert.are_not.equal(connector, cluster.connector)
+      assert.same({}, configured)
+    end)
+
+    it("replaces it when it is another one of the config", function()
+      local connector = begin(take)
+      local planned = with_connector({ port = 2 }, take)
+      planned.settings.connect.target = planned.connector.unit.module
+      rollout.configure(cluster, planned)
       assert.are_not.equal(connector, cluster.connector)
       assert.same({}, configured)
     end)

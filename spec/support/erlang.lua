@@ -174,10 +174,11 @@ end
 
 --- Starts the real epmd on loopback addresses and waits until it serves; raises if it does not. It ends with stop().
 ---@param port integer
----@param options { namespace: string? }|nil
+---@param options { namespace: string?, address: string? }|nil address: another to serve on, beside the loopback
 ---@return spec.Erlang epmd without eval and halt
 function M.start_epmd(port, options)
-  local self = run({ "epmd", "-d", "-d", "-port", port, "-address", "127.0.0.1" }, {
+  local address = options and options.address or "127.0.0.1"
+  local self = run({ "epmd", "-d", "-d", "-port", port, "-address", address }, {
     namespace = options and options.namespace, ready = "entering the main select() loop",
     env = { ERL_EPMD_ADDRESS = false, ERL_EPMD_RELAXED_COMMAND_CHECK = false },
   })

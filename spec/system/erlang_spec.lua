@@ -11,9 +11,9 @@ local HOOKS = [[
   on_down = function(node, reason) print("down: " .. node.name .. " (" .. reason .. ")") end,
 ]]
 
-local is_there = Erlang.is_there()
-
 describe("the engine and real Erlang nodes", function()
+  if not Erlang.is_there() then return pending("erl is not installed") end
+
   local folder, epmd_port, running
 
   local function start_engine(text, ...)
@@ -46,12 +46,10 @@ describe("the engine and real Erlang nodes", function()
   end
 
   before_each(function()
-    if not is_there then return pending("erl is not installed") end
     folder, epmd_port, running = Folder.new(), Erlang.free_port(), {}
   end)
 
   after_each(function()
-    if not is_there then return end
     for _, process in ipairs(running) do process:stop() end
     folder:remove()
   end)

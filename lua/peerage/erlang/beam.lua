@@ -14,9 +14,9 @@ M.__index = M
 
 M.PREFIX = "peerage-" -- of the name of a sidecar's own node
 
-local DELAYS = { first = 1, max = 10 } -- seconds between two attempts
+-- Seconds between two attempts; after a link that lasted for `steady` the first delay comes again.
+local DELAYS = { first = 1, max = 10, steady = 10 }
 local AFTER_WRONG_COOKIE = 60 -- seconds; the BEAM node logs each such attempt
-local STEADY = 10 -- seconds; after a link that lasted so long the first delay comes again
 local CALL = 7 -- seconds for a call that has no limit of its own: as long as the BEAM node tries to connect
 
 local BADRPC = etf.atom("badrpc")
@@ -27,7 +27,7 @@ local BADRPC = etf.atom("badrpc")
 ---@field log engine.log.logger
 ---@field scope engine.scope who owns it
 ---@field start_node fun(spec: peerage.ErlangNodeSpec): peerage.ErlangNode|nil, string?
----@field delays { first: number, max: number }|nil seconds between two attempts; 1 and 10
+---@field delays { first: number, max: number, steady: number }|nil seconds
 
 -- A BEAM node that was started anew has forgotten the names that it was handed.
 local function enter(self)
@@ -81,7 +81,7 @@ local function keep(self)
     local ok, reason = attempt(self)
     if ok then
       reason = self.ends:pop()
-      if timer.now() - self.linked_at >= STEADY then backoff:reset() end
+      if timer.now() - self.linked_at >= self.delays.steady then backoff:reset() end
     end
     wait_for(self, reason)
     task.timeout(delay_after(reason, backoff), self.wake.pop, self.wake)

@@ -17,7 +17,7 @@ local function open(host, ports)
     listener, message, code = tcp.listen({ host = host, port = port })
     if code ~= "EADDRINUSE" then break end
   end
-  if listener or code ~= "EADDRINUSE" or ports[1] == ports[2] then return listener, message end
+  if listener or code ~= "EADDRINUSE" or ports[1] == ports[2] then return listener, message, code end
   return nil, ("cannot listen on %s: all ports from %d to %d are in use"):format(host, ports[1], ports[2])
 end
 
@@ -32,7 +32,9 @@ local function shake_hands(self, guest)
     end
     return status
   end
-  return greeting.run(handshake.accept(self.node:identity(cookie, { decide = decide })), guest.stream)
+  -- OTP's nodes, too, close the old link before they acknowledge the new one.
+  local function drop_old(name) self.node:drop_link(name) end
+  return greeting.run(handshake.accept(self.node:identity(cookie, { decide = decide })), guest.stream, drop_old)
 end
 
 local function refuse(self, guest, verdict)
@@ -82,10 +84,10 @@ end
 ---@param ports integer[]|nil the first and the last of those that will do; nil: any
 ---@param timeout number seconds for all of a handshake
 ---@return peerage.ErlangListener|nil listener
----@return string? message
+---@return string? message, string? code as engine.tcp's
 function M.start(node, host, ports, timeout)
-  local listener, message = open(host, ports or { 0, 0 })
-  if not listener then return nil, message end
+  local listener, message, code = open(host, ports or { 0, 0 })
+  if not listener then return nil, message, code end
   local self = setmetatable({ node = node, listener = listener, timeout = timeout, guests = {} }, M)
   self.host, self.port = listener:address()
   node.scope:spawn(accept, self)

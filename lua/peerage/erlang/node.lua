@@ -41,18 +41,24 @@ local function random_number()
 end
 
 local function listen(self)
-  local spec, message = self.spec, nil
-  self.listener, message = Listener.start(self, spec.listen, spec.dist_port, spec.handshake_timeout or HANDSHAKE)
-  if not self.listener or spec.epmd == "off" then return self.listener, message end
-  local code
-  self.registration, message, code = Registration.start({
+  local message, code
+  self.listener, message, code = Listener.start(self, self.spec.listen, self.spec.dist_port, self.spec.handshake_timeout or HANDSHAKE)
+  if code == "EADDRNOTAVAIL" then message = message .. ": see the option listen" end
+  return self.listener, message
+end
+
+local function register(self)
+  local spec = self.spec
+  if spec.epmd == "off" then return true end
+  local registration, message, code = Registration.start({
     name = node_names.split(spec.name), port = self.listener.port, hidden = spec.hidden, mode = spec.epmd,
     epmd_port = spec.epmd_port, scope = self.scope, log = spec.log,
   })
   if code == "EEXIST" then
     message = spec.name .. ' is already registered here; if that is your BEAM node, use connect = "sidecar"'
   end
-  return self.registration, message
+  self.registration = registration
+  return registration, message
 end
 
 local function start(self)
@@ -61,6 +67,7 @@ local function start(self)
   if not self.spec.listen then return true end
   local ok
   ok, message = listen(self)
+  if ok then ok, message = register(self) end
   if not ok then return nil, message end
   self.spec.log.info("this is an Erlang node now", {
     name = self.spec.name, address = self.listener.host, port = self.listener.port, hidden = self.spec.hidden,
@@ -149,24 +156,30 @@ local function run_link(self, link)
   tell(self, name, false, reason)
 end
 
---- Takes over a stream whose handshake is done; a link of that name from before is over.
+--- Ends the link of a name that has a new one: the peer, who has proved who it is, wants that.
+---@param name string
+function M:drop_link(name)
+  local link = self.links[name]
+  if not link then return end
+  self.links[name] = nil
+  link:close()
+  tell(self, name, false, link.reason)
+end
+
+--- Takes over a stream whose handshake is done.
 ---@param peer table as the handshake gave it
 ---@param stream engine.tcp.Stream
 ---@param rest string bytes that came after the handshake
 function M:add_link(peer, stream, rest)
-  local name, old = peer.name, self.links[peer.name]
+  self:drop_link(peer.name)
   local link = Link.new({
     stream = stream, peer = peer, rest = rest, self_node = { name = self.spec.name, creation = self.creation },
     scope = self.scope, max_frame = self.spec.max_frame,
   })
-  self.links[name] = link
-  if old then
-    old:close()
-    tell(self, name, false, old.reason)
-  end
+  self.links[peer.name] = link
   self.scope:spawn(run_link, self, link)
-  tell(self, name, true)
-  tell_attempt(self, name)
+  tell(self, peer.name, true)
+  tell_attempt(self, peer.name)
   if not self.is_looking then
     self.is_looking = true
     self.scope:spawn(look_at_links, self)

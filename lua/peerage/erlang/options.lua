@@ -1,11 +1,14 @@
 -- SPDX-License-Identifier: MIT
 --- Options of an Erlang node of ours, for the connectors that have one.
+local cookies = require("peerage.erlang.cookie")
+
 local M = {}
 
 ---@type peerage.Schema
 M.common = {
   cookie = {
-    type = "string", min = 1, max = 255, secret = true, doc = "what all nodes must have in common; default: that in cookie_file",
+    type = "string", min = 1, max = 255, secret = true, check = cookies.check,
+    doc = "what all nodes must have in common; default: that in cookie_file",
   },
   cookie_file = { type = "path", doc = "default: ~/.erlang.cookie" },
   ticktime = { type = "number", default = 60, min = 1, max = 86400, doc = "seconds until a silent node is down" },

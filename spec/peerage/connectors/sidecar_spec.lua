@@ -23,7 +23,7 @@ describe("the sidecar connector", function()
       log = { warn = function(message, fields) warnings[#warnings + 1] = message .. " " .. fields.name end },
       shared = Beam.start({
         name = NAME, options = options, scope = scope, log = log.named("connector sidecar"), start_node = start_node,
-        delays = { first = 0.001, max = 0.001 },
+        delays = { first = 0.001, max = 0.001, steady = 1 },
       }),
     }, { __index = connector })
     task.sleep(0)

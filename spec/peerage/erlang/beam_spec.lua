@@ -9,7 +9,7 @@ local task = require("engine.task")
 local timer = require("engine.timer")
 
 local NAME = "app@127.0.0.1"
-local QUICK = { first = 0.001, max = 0.004 }
+local QUICK = { first = 0.001, max = 0.004, steady = 1 }
 
 describe("a sidecar's link to its BEAM node", function()
   local scope, lines, made, beam
@@ -81,18 +81,23 @@ describe("a sidecar's link to its BEAM node", function()
     assert.equal(1, #made)
   end)
 
-  it("waits longer after each failure, and does not begin anew after a link that did not last", function()
-    start(nil, nil, { first = 0.05, max = 0.1 })
-    local function pause(verdict)
+  it("waits longer after each failure, and begins anew only after a link that lasted", function()
+    start(nil, nil, { first = 0.05, max = 0.1, steady = 0.02 })
+    local function pause(verdict, lasts)
       made[1]:decide(verdict)
-      if verdict == true then made[1]:tell(NAME, false, "closed") end
+      if verdict == true then
+        task.sleep(lasts)
+        made[1]:tell(NAME, false, "closed")
+      end
       local started = timer.now()
       local attempt = made[1].attempts:pop()
       made[1].attempts:push(attempt)
       return timer.now() - started
     end
-    local first, second, third = pause("not reachable"), pause(true), pause("not reachable")
-    assert(first >= 0.035 and second >= 0.075 and third >= 0.075, ("%g %g %g"):format(first, second, third))
+    local pauses = { pause("not reachable"), pause(true, 0), pause("not reachable"), pause(true, 0.03) }
+    for i, least in ipairs({ 0.035, 0.075, 0.075, 0.035 }) do
+      assert(pauses[i] >= least and pauses[i] < least + 0.036, ("%g for the pause %d"):format(pauses[i], i))
+    end
   end)
 
   it("is left alone for long after a wrong cookie, but not when the options change", function()
@@ -130,6 +135,8 @@ describe("a sidecar's link to its BEAM node", function()
     assert.equal(etf.list({}), beam:call("erlang", "nodes", etf.atom("connected")))
     assert.same({ "app@127.0.0.1 erlang:nodes[connected]" }, made[1].calls)
     assert.equal(7, made[1].seconds)
+    made[1].answers.nodes = 7
+    assert.equal(7, beam:call("erlang", "nodes"))
     made[1].answers.nodes = { message = "timed out after 7 s" }
     assert.same({ nil, "erlang:nodes of the BEAM node: timed out after 7 s" }, { beam:call("erlang", "nodes") })
     made[1].answers.nodes = etf.tuple(etf.atom("badrpc"), etf.atom("nodedown"))

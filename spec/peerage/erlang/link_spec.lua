@@ -173,7 +173,8 @@ describe("a link, to a peer that misbehaves,", function()
     for i = 1, 5 do send(i) end
     local before = used()
     for i = 6, 105 do send(i) end
-    assert.is_true(used() - before < 500, (used() - before) .. " kB more")
+    local grown = used() - before
+    assert.is_true(grown < 4000, grown .. " kB more") -- 100,000 atoms are more than twice that; a weak table may stay large
     stream:close()
   end)
 
