@@ -24,10 +24,11 @@ describe("the dns provider in a real process", function()
   end)
 
   describe("with knot", function()
+    if not DnsDaemon.has("knotd") then return pending("knotd is not installed") end
+
     local knot
 
     setup(function()
-      if not DnsDaemon.has("knotd") then return end
       local lines = {}
       for i = 0, 999 do lines[#lines + 1] = ("many A 10.1.%d.%d"):format(math.floor(i / 250), i % 250 + 1) end
       lines[#lines + 1] = "two A 10.0.0.1"
@@ -39,13 +40,7 @@ describe("the dns provider in a real process", function()
       knot = DnsDaemon.knot("example.org", table.concat(lines, "\n"))
     end)
 
-    teardown(function()
-      if knot then knot:stop() end
-    end)
-
-    before_each(function()
-      if not knot then pending("knotd is not installed") end
-    end)
+    teardown(function() knot:stop() end)
 
     local function ask(name, more, ...) return once(CONFIG:format(name, knot.address, more or ""), ...) end
 

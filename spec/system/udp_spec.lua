@@ -17,18 +17,14 @@ return {
 ]]
 
 describe("engines with via = \"udp\" on one network", function()
+  if not Network.is_possible() then return pending("network namespaces may not be made here") end
+
   local folder, network, daemons
 
-  setup(function()
-    if Network.is_possible() then network = Network.new(5) end
-  end)
-
-  teardown(function()
-    if network then network:remove() end
-  end)
+  setup(function() network = Network.new(5) end)
+  teardown(function() network:remove() end)
 
   before_each(function()
-    if not network then pending("network namespaces may not be made here") end
     folder, daemons = Folder.new(), {}
   end)
 

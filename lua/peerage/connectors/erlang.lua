@@ -85,7 +85,7 @@ function Membership:configure(given)
   for _, name in ipairs(OF_LISTENER) do
     if not is_same(self.options[name], given[name]) then self.log.warn(name .. ": changed: that needs a restart") end
   end
-  self.options = given
+  self.options.cookie, self.options.cookie_file = given.cookie, given.cookie_file
   self.node:configure({ ticktime = given.ticktime, max_frame = given.max_frame })
 end
 
@@ -120,11 +120,16 @@ function M.configure(self, given)
   return true
 end
 
+-- Names whose links this cluster let go, though they stay for others.
+local function dropped_by(self)
+  self.dropped = self.dropped or {}
+  return self.dropped
+end
+
 --- Tells of links as they begin and end.
 function M.serve(self)
-  self.dropped = {} -- names whose links this cluster let go, though they stay for others
   self.stop_watching = self.shared.node:watch(function(name, is_up, reason)
-    self.dropped[name] = nil
+    dropped_by(self)[name] = nil
     if is_up then self:up(name) else self:down(name, reason) end
   end)
   task.queue():pop() -- for ever
@@ -139,7 +144,7 @@ function M.connect(self, node)
   self.shared:want(name, self)
   local ok, reason = self.shared.node:connect(name, { port = node.port })
   if ok then
-    self.dropped[name] = nil
+    dropped_by(self)[name] = nil
   else
     self.shared:release(name, self)
   end
@@ -149,7 +154,7 @@ end
 --- Lets a node go; its link ends unless another cluster wants it.
 ---@param node { name: string }
 function M.disconnect(self, node)
-  self.dropped[node.name] = true
+  dropped_by(self)[node.name] = true
   self.shared:release(node.name, self)
 end
 
@@ -158,14 +163,14 @@ end
 function M.nodes(self)
   local names = {}
   for _, name in ipairs(self.shared.node:names()) do
-    if not self.dropped[name] then names[#names + 1] = name end
+    if not dropped_by(self)[name] then names[#names + 1] = name end
   end
   return names
 end
 
 --- Lets everything go that this cluster wanted.
 function M.stop(self)
-  self.stop_watching()
+  if self.stop_watching then self.stop_watching() end
   self.shared:release_all(self)
 end
 

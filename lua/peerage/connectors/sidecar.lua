@@ -11,6 +11,7 @@ local scopes = require("engine.scope")
 local M = {}
 
 local CONNECTED, TRUE, FALSE, IGNORED = etf.atom("connected"), etf.atom("true"), etf.atom("false"), etf.atom("ignored")
+local NOT_TRIED = "EAGAIN"
 
 M.options = erlang_options.with({
   port = { type = "integer", min = 1, max = 65535, doc = "the BEAM node's distribution port; default: EPMD is asked" },
@@ -87,15 +88,16 @@ end
 ---@param node peerage.Node
 ---@return boolean connected
 ---@return string? reason
+---@return string? code "EAGAIN": the node had no part in it
 function M.connect(self, node)
   local beam, name = self.shared, node.name
   if name == beam.name then return true end
   local reason = refusal(beam, name)
   if reason then return false, reason end
-  if not beam:is_linked() then return false, beam:waits_for() end
+  if not beam:is_linked() then return false, beam:waits_for(), NOT_TRIED end
   local ok
   ok, reason = beam:admit(name)
-  if not ok then return false, reason end
+  if not ok then return false, reason, NOT_TRIED end
   local answer, message = beam:call("net_kernel", "connect_node", etf.atom(name))
   if answer == TRUE then return true end
   if answer == FALSE then return false, "not reachable from the BEAM node, or their cookies differ" end

@@ -75,14 +75,19 @@ local function delay_after(reason, backoff)
   return reason:find("^wrong cookie") and Backoff.jitter(AFTER_WRONG_COOKIE) or backoff:next()
 end
 
+-- A BEAM node has one link to a name: two sidecars of one name take it from each other, again and again.
+local function judge_end(self, reason, backoff)
+  local is_short = timer.now() - self.linked_at < self.delays.steady
+  self.short_links = is_short and self.short_links + 1 or 0
+  if not is_short then backoff:reset() end
+  return self.short_links > 1 and reason .. ": does another sidecar speak for this node, too?" or reason
+end
+
 local function keep(self)
   local backoff = Backoff.new(self.delays)
   while true do
     local ok, reason = attempt(self)
-    if ok then
-      reason = self.ends:pop()
-      if timer.now() - self.linked_at >= self.delays.steady then backoff:reset() end
-    end
+    if ok then reason = judge_end(self, self.ends:pop(), backoff) end
     wait_for(self, reason)
     task.timeout(delay_after(reason, backoff), self.wake.pop, self.wake)
   end
@@ -98,6 +103,7 @@ function M.start(spec)
     allowance = Allowance.new(),
     refused = 0, -- names that were over the allowance, each time
     reason = "not yet tried", -- why there is no link; nil: there is one
+    short_links = 0, -- in a row
     said = {}, -- reasons that were logged since there was none
     ends = task.queue(), -- why links ended
     wake = task.queue(1), -- told to try again at once

@@ -63,9 +63,10 @@ describe("a sidecar's link to its BEAM node", function()
   end)
 
   it("comes back when it has gone, and says so anew", function()
-    start()
+    start(nil, nil, { first = 0.001, max = 0.001, steady = 0.02 })
     for _ = 1, 2 do
       made[1]:decide(true)
+      task.sleep(0.03)
       made[1]:tell("other@127.0.0.1", false, "closed")
       assert.is_true(beam:is_linked())
       made[1]:tell(NAME, false, "closed")
@@ -98,6 +99,21 @@ describe("a sidecar's link to its BEAM node", function()
     for i, least in ipairs({ 0.035, 0.075, 0.075, 0.035 }) do
       assert(pauses[i] >= least and pauses[i] < least + 0.036, ("%g for the pause %d"):format(pauses[i], i))
     end
+  end)
+
+  it("asks for another sidecar when it does not last, twice in a row", function()
+    start(nil, nil, { first = 0.001, max = 0.001, steady = 0.02 })
+    local function lasts(seconds)
+      made[1]:decide(true)
+      task.sleep(seconds)
+      made[1]:tell(NAME, false, "closed")
+      task.sleep(0)
+      return beam.reason
+    end
+    assert.equal("closed", lasts(0))
+    for _ = 1, 2 do assert.equal("closed: does another sidecar speak for this node, too?", lasts(0)) end
+    assert.equal("closed", lasts(0.03))
+    assert.equal("closed", lasts(0))
   end)
 
   it("is left alone for long after a wrong cookie, but not when the options change", function()
