@@ -52,7 +52,6 @@ local KEYS = {
 local known = schema.names(config_cluster.keys)
 for _, key in ipairs(schema.names(KEYS)) do known[#known + 1] = key end
 
-M.equal = config_cluster.equal
 M.connector_options = config_options.connector
 
 --- The provider's options, validated by its schema; without one they are handed over as they are.

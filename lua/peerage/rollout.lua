@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- Rolls new versions out: a provider's goes back if it fails before its first poll has returned.
 --- Invariant: the registry is not touched; a version that was refused leaves the old one running.
-local config = require("peerage.config")
+local equal = require("peerage.equal")
 local loader = require("peerage.loader")
 local plan = require("peerage.plan")
 local task = require("engine.task")
@@ -31,18 +31,18 @@ local function start(cluster, part)
 end
 
 -- What is written where does not matter.
-local function says_the_same(old, new) return config.equal(old.target, new.target) and config.equal(old.options, new.options) end
+local function says_the_same(old, new) return equal(old.target, new.target) and equal(old.options, new.options) end
 
 -- Whether a part has another setting, or other files than the one that runs and than the one that was refused.
 local function is_new(cluster, old, new, running, loaded)
   if not says_the_same(old, new) then return true end
   local files = loaded.unit.files
-  return not config.equal(files, running.unit.files) and not config.equal(files, cluster.refused)
+  return not equal(files, running.unit.files) and not equal(files, cluster.refused)
 end
 
 -- One whose options alone have changed may take them over, which costs no connection.
 local function update_connector(cluster, old_target, new_target, part)
-  local has_same_code = config.equal(old_target, new_target) and config.equal(part.unit.files, cluster.connector_part.unit.files)
+  local has_same_code = equal(old_target, new_target) and equal(part.unit.files, cluster.connector_part.unit.files)
   if has_same_code and cluster:configure_connector(part) then
     return cluster.connector.log.info("other options are taken over")
   end
@@ -58,7 +58,7 @@ function M.configure(cluster, planned)
   local old_target = old.connect.target -- its settings are replaced in place
   local has_new_connector = is_new(cluster, old.connect, new.connect, cluster.connector_part, planned.connector)
   local has_new_provider = old.serves ~= new.serves or is_new(cluster, old.via, new.via, cluster.provider_part, planned.provider)
-  if has_new_provider or not config.equal(planned.provider.unit.files, cluster.refused) then cluster.refused = {} end
+  if has_new_provider or not equal(planned.provider.unit.files, cluster.refused) then cluster.refused = {} end
   cluster:configure(new)
   if has_new_connector then update_connector(cluster, old_target, new.connect.target, planned.connector) end
   if has_new_provider then start(cluster, planned.provider) end

@@ -175,22 +175,4 @@ function M.read(values, outer, name, context)
   return settings
 end
 
-local function equal(a, b, seen)
-  if type(a) ~= type(b) then return false end
-  if type(a) ~= "table" then return a == b end
-  if seen[a] == b then return true end
-  seen[a] = b
-  for key, value in next, a do
-    if not equal(value, b[key], seen) then return false end
-  end
-  for key in next, b do
-    if a[key] == nil then return false end
-  end
-  return true
-end
-
---- Whether two settings have the same value. A function is the same as itself only: what it refers to may be another.
----@return boolean
-function M.equal(a, b) return equal(a, b, {}) end
-
 return M

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- The options of the process's one Erlang node: those of the key `erlang` and those that stand in a cluster's `connect`.
 -- Invariant: all clusters that connect through that node have the same options, and no message shows a value.
-local config_cluster = require("peerage.config.cluster")
 local describe = require("peerage.describe")
+local equal = require("peerage.equal")
 
 local M = {}
 
@@ -45,7 +45,7 @@ local function merge(places, path)
   local merged, origin = {}, {}
   for _, place in ipairs(places) do
     for key, value in next, place.options do
-      if origin[key] and not config_cluster.equal(merged[key], value) then
+      if origin[key] and not equal(merged[key], value) then
         return nil, ("%s: %s: another value stands in %s: a process has one Erlang node, so there is one for all"):format(
           place.where, describe.key(key), origin[key]:sub(#path + 3))
       end

@@ -4,6 +4,7 @@
 local Node = require("peerage.erlang.node")
 local cookies = require("peerage.erlang.cookie")
 local copy = require("peerage.copy")
+local equal = require("peerage.equal")
 local node_names = require("peerage.node")
 local options = require("peerage.erlang.options")
 local scopes = require("engine.scope")
@@ -71,19 +72,17 @@ function M.share(given, name, log)
     end,
   })
   if not self.node then return nil, message end
+  self.node:watch(function(peer, is_up)
+    if not is_up then self.wanted[peer] = nil end
+  end)
   return self
-end
-
-local function is_same(a, b)
-  if type(a) == "table" and type(b) == "table" then return a[1] == b[1] and a[2] == b[2] end
-  return a == b
 end
 
 --- Takes over changed options. A new cookie is for the handshakes to come.
 ---@param given table
 function Membership:configure(given)
   for _, name in ipairs(OF_LISTENER) do
-    if not is_same(self.options[name], given[name]) then self.log.warn(name .. ": changed: that needs a restart") end
+    if not equal(self.options[name], given[name]) then self.log.warn(name .. ": changed: that needs a restart") end
   end
   self.options.cookie, self.options.cookie_file = given.cookie, given.cookie_file
   self.node:configure({ ticktime = given.ticktime, max_frame = given.max_frame })
@@ -140,15 +139,11 @@ end
 ---@return boolean connected
 ---@return string? reason
 function M.connect(self, node)
-  local name = node.name
-  self.shared:want(name, self)
-  local ok, reason = self.shared.node:connect(name, { port = node.port })
-  if ok then
-    dropped_by(self)[name] = nil
-  else
-    self.shared:release(name, self)
-  end
-  return ok, reason
+  local ok, reason = self.shared.node:connect(node.name, { port = node.port })
+  if not ok then return false, reason end
+  self.shared:want(node.name, self)
+  dropped_by(self)[node.name] = nil
+  return true
 end
 
 --- Lets a node go; its link ends unless another cluster wants it.
