@@ -43,22 +43,22 @@ local function say_failure(self, what, failure)
 end
 
 -- What connect() answered, in the words of the report.
-local function verdict(answer, reason)
+local function verdict(answer, reason, code)
   if answer == true then return true end
   if answer == nil and reason == nil or answer then
     return false, ("connect() returned %s: expected true, or false and a reason"):format(describe.value(answer))
   end
-  return false, type(reason) == "string" and reason or "refused"
+  return false, type(reason) == "string" and reason or "refused", code == "EAGAIN" and code or nil
 end
 
 --- Tries one node for at most `seconds`.
 ---@param record peerage.Record
 ---@param seconds number
----@return boolean ok, string? reason
+---@return boolean ok, string? reason, string? code "EAGAIN": the connector could not try now
 function M:connect(record, seconds)
   local node = { name = record.name, port = record.port, meta = copy_meta(record.meta) }
   local port = node.port
-  local ok, answer, reason = self.instance:call("connect", seconds, node)
+  local ok, answer, reason, code = self.instance:call("connect", seconds, node)
   if not ok then
     if answer.reason == "raised" then say_failure(self, "connect", answer) end
     return false, answer.message
@@ -67,7 +67,7 @@ function M:connect(record, seconds)
     self:disconnect(record.name, seconds)
     return false, "its port changed"
   end
-  return verdict(answer, reason)
+  return verdict(answer, reason, code)
 end
 
 --- Has the connection to a node closed, if the connector can.

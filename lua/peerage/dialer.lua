@@ -16,7 +16,8 @@ local LONGEST_DELAY = 60 -- seconds, or `interval` if that is longer
 ---@param registry peerage.Registry
 ---@param settings table the cluster's: `interval`
 ---@param asks_again boolean every node that was offered is tried at each poll, live ones as well
----@param attempt fun(record: peerage.Record): boolean, string? tries one node; waits
+---@param attempt fun(record: peerage.Record): boolean, string?, string? tries one node; waits; with "EAGAIN" it could not
+---  try now, and the node is due again at the next poll
 ---@param on_result fun(record: peerage.Record, ok: boolean, reason: string?, is_news: boolean)
 ---@return peerage.Dialer
 function M.new(scope, registry, settings, asks_again, attempt, on_result)
@@ -44,11 +45,13 @@ local function is_wanted(self, record)
 end
 
 -- A delay counts from the beginning of an attempt: then who fails is due at the poll one interval later.
-local function settle(self, record, started, ok, reason)
+local function settle(self, record, started, ok, reason, code)
   local before = record.last_error
   record.attempts, record.tried_at = record.attempts + 1, started
   if ok then
     record.failures, record.last_error, record.next_try = 0, nil, nil
+  elseif code == "EAGAIN" then -- no failure of the node's: nobody gets patient with it
+    record.last_error, record.next_try = reason, started
   else
     record.failures, record.last_error = record.failures + 1, reason
     record.next_try = started + Backoff.jitter(delay_after(record.failures, self.settings.interval))
@@ -59,12 +62,12 @@ end
 
 local function try(self, record)
   local started, port = timer.now(), record.port
-  local ok, reason = self.attempt(record)
+  local ok, reason, code = self.attempt(record)
   -- The node may have gone and come back meanwhile, which makes another record of it.
   record = self.registry:get(record.name) or record
   record.dialed_by, record.dialed_port = self, port
   self.active, self.pending[record.name] = self.active - 1, nil
-  settle(self, record, started, ok, reason)
+  settle(self, record, started, ok, reason, code)
   if not ok and record.found and record.port ~= port then self:offer(record.name) end
   self:pump()
 end

@@ -45,6 +45,7 @@ describe("a connector", function()
     assert.same({ false, "refused" }, { connect(function() return false end) })
     assert.same({ false, "refused" }, { connect(function() return false, hostile.table({}) end) })
     assert.same({ false, "no route" }, { connect(function() return nil, "no route", "EHOSTUNREACH" end) })
+    assert.same({ false, "busy", "EAGAIN" }, { connect(function() return false, "busy", "EAGAIN" end) })
   end)
 
   it("breaks its contract, and the report says how", function()

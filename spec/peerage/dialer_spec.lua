@@ -202,6 +202,20 @@ describe("the dialer", function()
     assert.equal(2, #tried)
   end)
 
+  it("tries one that could not be tried at each poll, and holds nothing against it", function()
+    answer = function() return false, "waiting", "EAGAIN" end
+    for polls = 1, 6 do
+      poll({ "a@h" })
+      assert.equal(polls, #tried)
+    end
+    local record = registry:get("a@h")
+    assert.same({ 6, 0, "waiting" }, { record.attempts, record.failures, record.last_error })
+    answer = function() return false, "no" end
+    poll({ "a@h" })
+    poll({ "a@h" })
+    assert.same({ 7, 1 }, { #tried, record.failures })
+  end)
+
   it("tells each result, and whether it is news", function()
     poll({ "a@h" })
     for _, reason in ipairs({ "no", "no", "never" }) do

@@ -25,6 +25,7 @@ local MOST_UNSENT = 65536 -- bytes; while more wait to be sent, nothing is read
 ---@field self_node { name: string, creation: integer }
 ---@field scope engine.scope of its tasks
 ---@field max_frame integer bytes
+---@field refusals peerage.Refusals
 
 ---@param spec peerage.LinkSpec
 ---@return peerage.Link
@@ -37,7 +38,8 @@ function M.new(spec)
     size = #spec.rest, wanted = HEAD, -- bytes that have come; bytes after which it is worth to look again
     read_at = now, sent_at = now, ticked_at = -math.huge,
     unsent = {}, unsent_size = 0,
-    calls = nil, -- queues of those who wait for an answer, by its reference
+    refusals = spec.refusals,
+    calls = {}, -- those who wait for an answer, by its reference
   }, M)
 end
 
@@ -72,10 +74,13 @@ end
 local function take_frame(self, payload)
   local operation, message = control.read(payload)
   if not operation then return "protocol error: " .. message end
-  local answers, reply = control.take(self.self_node, operation, message)
+  local answers, reply, ignored = control.take(self.self_node, operation, message)
   for _, answer in ipairs(answers or {}) do self:send(answer) end
-  local waiter = reply and self.calls and self.calls[reply.reference]
-  if waiter then waiter:push(reply) end
+  if ignored then self.refusals:count(ignored) end
+  local call = reply and self.calls[reply.reference]
+  if not call then return end
+  self.calls[reply.reference] = nil
+  call.answer:push(reply)
 end
 
 -- Takes the frames that are whole. Returns why the link must end, if it must.
@@ -141,6 +146,9 @@ end
 ---@param slack number seconds that a tick may come early: how often this is called
 function M:tick(ticktime, slack)
   local now = timer.now()
+  for key, call in next, self.calls do -- of those who were ended while they waited
+    if call.deadline < now then self.calls[key] = nil end
+  end
   local silence = now - self.read_at
   if silence >= ticktime then return self:close("tick timeout") end
   if self.unsent_size > 0 then return end
@@ -162,11 +170,10 @@ function M:forgive() self.read_at = timer.now() end
 ---@return string? message, string? code "ETIMEDOUT", "ECONNRESET"
 function M:call(key, frames, seconds)
   if self.reason then return nil, self.reason, "ECONNRESET" end
-  local waiter = task.queue(1)
-  self.calls = self.calls or {}
-  self.calls[key] = waiter
+  local answer = task.queue(1)
+  self.calls[key] = { answer = answer, deadline = timer.now() + seconds }
   self:send(frames)
-  local reply, message, code = task.timeout(seconds, waiter.pop, waiter)
+  local reply, message, code = task.timeout(seconds, answer.pop, answer)
   self.calls[key] = nil
   if not reply then return nil, message, code end
   if reply.reason then return nil, reply.reason, "ECONNRESET" end
@@ -179,7 +186,7 @@ function M:close(reason)
   if self.reason then return end
   self.reason = reason or "closed"
   self.stream:close()
-  for _, waiter in next, self.calls or {} do waiter:push({ reason = self.reason }) end
+  for _, call in next, self.calls do call.answer:push({ reason = self.reason }) end
 end
 
 return M

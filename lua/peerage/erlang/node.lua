@@ -174,7 +174,7 @@ function M:add_link(peer, stream, rest)
   self:drop_link(peer.name)
   local link = Link.new({
     stream = stream, peer = peer, rest = rest, self_node = { name = self.spec.name, creation = self.creation },
-    scope = self.scope, max_frame = self.spec.max_frame,
+    scope = self.scope, max_frame = self.spec.max_frame, refusals = self.refusals,
   })
   self.links[peer.name] = link
   self.scope:spawn(run_link, self, link)

@@ -56,6 +56,7 @@ local Connector = {}
 ---@param node peerage.Node a copy
 ---@return boolean connected
 ---@return string? reason why not
+---@return string? code "EAGAIN": could not try now; the node is due again at the next poll, and not for longer
 function Connector.connect(self, node) end
 
 --- Optional. Closes the connection to a node.

@@ -210,7 +210,9 @@ describe("a node of the Erlang distribution", function()
     local control = require("peerage.erlang.control")
     local asked = control.ping(link.self_node, { 7 }) .. control.ping(link.self_node, { 8 })
     local answers = {}
-    link.calls = setmetatable({}, { __index = function(_, key) return { push = function() answers[#answers + 1] = key end } end })
+    link.calls = setmetatable({}, {
+      __index = function(_, key) return { answer = { push = function() answers[#answers + 1] = key end } } end,
+    })
     for byte in asked:gmatch(".") do
       link.stream:write(byte)
       task.sleep(0)
@@ -227,6 +229,25 @@ describe("a node of the Erlang distribution", function()
     b:close()
     assert.are.same({ n = nil, [2] = "closed", [3] = "ECONNRESET" }, asking:wait())
     assert.are.same({ nil, "not connected", "ENOTCONN" }, { a:call("b@127.0.0.1", "erlang", "nodes", etf.list({}), 5) })
+  end)
+
+  it("forgets who asked and was ended before the answer came", function()
+    local a, b = start("a@127.0.0.1", { ticktime = 0.2 }), start("b@127.0.0.1", { ticktime = 0.2 })
+    assert(a:connect("b@127.0.0.1", at(b)))
+    local asking = task.spawn(function() a:call("b@127.0.0.1", "erlang", "nodes", etf.list({}), 0.05) end)
+    task.sleep(0)
+    assert.is_truthy(next(a.links["b@127.0.0.1"].calls))
+    asking:cancel()
+    eventually(function() return next(a.links["b@127.0.0.1"].calls) == nil end)
+    assert.are.same({ "+b@127.0.0.1" }, a.events)
+  end)
+
+  it("counts what it does not know, and goes on", function()
+    local a, b = start("a@127.0.0.1"), start("b@127.0.0.1")
+    assert(a:connect("b@127.0.0.1", at(b)))
+    a.links["b@127.0.0.1"]:send(require("peerage.erlang.control").frame(etf.tuple(99, 1)))
+    eventually(function() return b:counters()["unknown operation"] == 1 end)
+    assert.are.same({ "+a@127.0.0.1" }, b.events)
   end)
 
   it("gives up on an answer that does not come", function()

@@ -33,7 +33,7 @@ end
 
 local function try(self)
   local stream, message, code = epmd.register(self.node, { port = self.epmd_port })
-  if stream or code ~= "ECONNREFUSED" or self.mode ~= "auto" or self.server then return stream, message, code end
+  if stream or code ~= "ECONNREFUSED" or self.mode ~= "auto" then return stream, message, code end
   local ok, why, why_code = serve(self)
   local was_faster = why_code == "EADDRINUSE" -- another one, who serves there now
   if not (ok or was_faster) then return nil, why, why_code end

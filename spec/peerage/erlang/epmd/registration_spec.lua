@@ -82,6 +82,19 @@ describe("a registration with EPMD", function()
     assert.equal("ECONNREFUSED", select(3, epmd.names(HOST, { port = port })))
   end)
 
+  it("is made with the EPMD of another who began to serve in the same moment", function()
+    local listen = tcp.listen
+    tcp.listen = function(...)
+      tcp.listen = listen
+      serve()
+      return listen(...)
+    end
+    local registration = assert(start("a"))
+    assert.is_true(registration:is_registered())
+    assert.is_nil(registration:counters().names)
+    assert.equal("a", registered())
+  end)
+
   it("says that the name is in use, and leaves nothing behind", function()
     local server, handles = serve(), scopes.handles()
     local other = assert(epmd.register({ name = "a", port = 1 }, { port = port }))
@@ -89,6 +102,7 @@ describe("a registration with EPMD", function()
     assert.is_nil(registration)
     assert.equal("EEXIST", code)
     assert.equal(("epmd at 127.0.0.1:%d: the name is in use"):format(port), message)
+    assert.equal(1, server:counters()["name in use"]) -- asked once: where one answers, none tries to serve
     other:close()
     await(function() return server:counters().names == 0 and scopes.handles() == handles end)
   end)
