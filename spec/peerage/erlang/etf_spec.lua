@@ -338,7 +338,8 @@ describe("etf.decode of bytes that nobody meant", function()
       return collectgarbage("count")
     end
     local before = read_new_ones(1)
-    assert.is_true(read_new_ones(100000) - before < 100)
+    local grown = read_new_ones(100000) - before
+    assert.is_true(grown < 1000, grown .. " kB more") -- 20,000 atoms are more than twice that; a weak table may stay large
   end)
 end)
 
