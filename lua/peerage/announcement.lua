@@ -3,9 +3,10 @@
 ---   plain   "Peer:" Name
 ---   signed  "Peer2:" Type:8 Instance:64 Stamp:64 Nlen:8 Name MAC:32 bytes, big-endian
 --- The MAC is HMAC-SHA-256 over `group ":" port "\0"` and all bytes before it, so that none is valid elsewhere.
+local big_endian = require("peerage.big_endian")
 local crypto = require("engine.crypto")
 local node = require("peerage.node")
-local byte, char, floor, sub = string.byte, string.char, math.floor, string.sub
+local byte, char, sub = string.byte, string.char, string.sub
 
 local M = {}
 
@@ -21,21 +22,6 @@ M.INSTANCE = 8 -- bytes
 ---@field instance string 8 bytes, random at the sender's start
 ---@field stamp number microseconds, greater than in all the sender sent before
 ---@field name string a valid node name
-
-local function encode_integer(value, bytes)
-  local out = {}
-  for i = bytes, 1, -1 do
-    out[i] = char(value % 256)
-    value = floor(value / 256)
-  end
-  return table.concat(out)
-end
-
-local function decode_integer(data, first, last)
-  local value = 0
-  for i = first, last do value = value * 256 + byte(data, i) end
-  return value
-end
 
 --- What binds a MAC to one group.
 ---@param group string in its canonical spelling
@@ -54,7 +40,7 @@ function M.write_plain(name) return PLAIN .. name end
 function M.write_signed(announcement, secret, context)
   local name = announcement.name
   local head = SIGNED .. char(TYPES[announcement.type]) .. announcement.instance
-    .. encode_integer(announcement.stamp, 8) .. char(#name) .. name
+    .. big_endian.u64(announcement.stamp) .. char(#name) .. name
   return head .. crypto.hmac_sha256(secret, context .. head)
 end
 
@@ -96,7 +82,7 @@ function M.read_signed(data, secrets, context)
   return {
     type = kind,
     instance = sub(data, first + 1, first + M.INSTANCE),
-    stamp = decode_integer(data, first + 9, first + 16),
+    stamp = big_endian.read_u64(data, first + 9),
     name = name,
   }
 end

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- The command line: what the arguments say, and the exit status.
 local argparse = require("argparse")
+local big_endian = require("peerage.big_endian")
 local crypto = require("engine.crypto")
 local log = require("engine.log")
 local loader = require("peerage.loader")
@@ -166,8 +167,7 @@ end
 
 -- Engines that start together must not draw the same numbers: jitter is made of them.
 local function seed()
-  local a, b, c, d = crypto.random(4):byte(1, 4)
-  math.randomseed(((a * 256 + b) * 256 + c) * 256 + d)
+  math.randomseed(big_endian.read_u32(crypto.random(4), 1))
 end
 
 --- Runs the command line.

@@ -1,15 +1,17 @@
 -- SPDX-License-Identifier: MIT
 --- Distribution messages as bytes: reads them, makes the answers of a node without processes, and its calls. Pure.
 --- Invariant: whatever a peer sends is answered, ignored or malformed; nothing raises, nothing is kept.
+local big_endian = require("peerage.big_endian")
 local etf = require("peerage.erlang.etf")
 local operations = require("peerage.erlang.operations")
-local char, floor = string.char, math.floor
+local char = string.char
 
 local M = {}
 
 local PASS_THROUGH, VERSION = 112, 131
 local MAX_IDS = 5 -- numbers of a reference, 32 bits each
 local REG_SEND = 6
+local LIMITS = { terms = 200000 } -- more than the names of all nodes that there can be; about 25 MB while they are held
 
 local EMPTY, GEN_CALL, IS_AUTH, NET_KERNEL = etf.atom(""), etf.atom("$gen_call"), etf.atom("is_auth"), etf.atom("net_kernel")
 local REX, CALL, USER = etf.atom("rex"), etf.atom("call"), etf.atom("user")
@@ -25,10 +27,6 @@ M.TICK = "\0\0\0\0"
 ---@field reference string the key that `call` or `ping` gave
 ---@field value any a term
 
-local function u32(value)
-  return char(floor(value / 2 ^ 24), floor(value / 2 ^ 16) % 256, floor(value / 256) % 256, value % 256)
-end
-
 --- A control message as it goes over the wire, with its length.
 ---@param control any a tuple
 ---@param message any|nil a term, for the operations that one comes with
@@ -36,7 +34,7 @@ end
 function M.frame(control, message)
   local body = char(PASS_THROUGH, VERSION) .. etf.encode(control)
   if message ~= nil then body = body .. char(VERSION) .. etf.encode(message) end
-  return u32(#body) .. body
+  return big_endian.u32(#body) .. body
 end
 
 -- A term with the byte before it that says the version of the format.
@@ -45,7 +43,7 @@ local function read_term(payload, at)
   if version ~= VERSION then
     return nil, ("expected the version %d, found %s"):format(VERSION, version or "the end of the frame")
   end
-  return etf.decode(payload, at + 1)
+  return etf.decode(payload, at + 1, LIMITS)
 end
 
 local function read_message(operation, control, payload, at)

@@ -1,11 +1,12 @@
 -- SPDX-License-Identifier: MIT
 --- A link to another node, its handshake done: cuts what comes into frames, sends frames, ticks, and matches answers to
 --- calls. Invariant: frames go out whole and in order, and a link that has ended says so once, with the reason.
+local big_endian = require("peerage.big_endian")
 local control = require("peerage.erlang.control")
 local task = require("engine.task")
 local timer = require("engine.timer")
 
-local byte, concat, sub = string.byte, table.concat, string.sub
+local concat, read_u32, sub = table.concat, big_endian.read_u32, string.sub
 
 local M = {}
 M.__index = M
@@ -89,8 +90,7 @@ local function take_frames(self)
   local failure
   self.pieces, self.wanted = nil, HEAD
   while not failure and #data - at + 1 >= HEAD do
-    local a, b, c, d = byte(data, at, at + 3)
-    local length = ((a * 256 + b) * 256 + c) * 256 + d
+    local length = read_u32(data, at)
     if length > self.max_frame then
       return ("protocol error: a frame of %d bytes: at most %d are taken, see max_frame"):format(length, self.max_frame)
     elseif #data - at + 1 < HEAD + length then

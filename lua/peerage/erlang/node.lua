@@ -6,6 +6,7 @@ local Link = require("peerage.erlang.link")
 local Listener = require("peerage.erlang.listener")
 local Refusals = require("peerage.erlang.refusals")
 local Registration = require("peerage.erlang.epmd.registration")
+local big_endian = require("peerage.big_endian")
 local control = require("peerage.erlang.control")
 local crypto = require("engine.crypto")
 local handshake = require("peerage.erlang.handshake")
@@ -35,10 +36,7 @@ local TOO_LATE = 3 -- looks; who is so late himself was stopped, and blames nobo
 ---@field log engine.log.logger
 ---@field scope engine.scope who owns it
 
-local function random_number()
-  local a, b, c, d = crypto.random(4):byte(1, 4)
-  return ((a * 256 + b) * 256 + c) * 256 + d
-end
+local function random_number() return big_endian.read_u32(crypto.random(4), 1) end
 
 local function listen(self)
   local message, code

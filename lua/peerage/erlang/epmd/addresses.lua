@@ -16,21 +16,20 @@ local function everywhere()
   return { "::", "0.0.0.0" }
 end
 
--- As with OTP's epmd: a list with commas or spaces; the loopback addresses are added, unless they are in it in any way.
+-- As with OTP's epmd: a list with commas or spaces, to which the loopback addresses are added unless it has them.
 local function only(text)
-  local seen, addresses = {}, {}
+  local list, has = {}, {}
   local function add(host)
-    if not seen[host] then addresses[#addresses + 1] = host end
-    seen[host] = true
+    if not has[host] then list[#list + 1] = host end
+    has[host] = true
   end
-  local given = {}
-  for host in text:gmatch("[^ ,]+") do given[#given + 1], given[host] = host, true end
-  if not (given["0.0.0.0"] or given["::"]) then
+  local has_any = (" " .. text:gsub(",", " ") .. " "):find(" [0:.]+ ")
+  if not has_any then
     add("127.0.0.1")
     add("::1")
   end
-  for _, host in ipairs(given) do add(host) end
-  return addresses
+  for host in text:gmatch("[^ ,]+") do add(host) end
+  return list
 end
 
 --- Listens on one port of all addresses, or of those in ERL_EPMD_ADDRESS and the loopback ones. Waits.

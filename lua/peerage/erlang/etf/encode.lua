@@ -1,9 +1,11 @@
 -- SPDX-License-Identifier: MIT
 --- Terms to bytes.
 --- Invariant: of the forms that the format has for a term, the one is chosen that OTP 25 writes with minor_version 2.
+local big_endian = require("peerage.big_endian")
 local float64 = require("peerage.erlang.etf.float64")
 local kinds = require("peerage.erlang.etf.kinds")
 local phrases = require("peerage.describe")
+local u16, u32 = big_endian.u16, big_endian.u32
 local byte, char, concat, floor = string.byte, string.char, table.concat, math.floor
 local metatables = kinds.metatables
 
@@ -13,12 +15,6 @@ local DEPTH = 1000
 local STRING = 65535 -- elements of a list of bytes that is still written as one string
 local AT_ONCE = 1000 -- bytes for one string.char: the VM's stack has 65,000 places
 local NEW_PORT = 2 ^ 28 -- ids from here on need the longer form (external.c of OTP 25, ERTS_MAX_V3_PORT_NUMBER)
-
-local function u16(value) return char(floor(value / 256), value % 256) end
-
-local function u32(value)
-  return char(floor(value / 2 ^ 24), floor(value / 2 ^ 16) % 256, floor(value / 256) % 256, value % 256)
-end
 
 local function put(out, bytes)
   local n = out.n + 1

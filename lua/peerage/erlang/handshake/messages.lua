@@ -2,24 +2,16 @@
 --- The messages of the distribution handshake, written and read (OTP: "Distribution Protocol", the handshake of OTP 23).
 --- Invariant: what is read is checked against the bytes that are there; bytes beyond what a message needs are ignored
 --- in the two that OTP may lengthen, and wrong in the others.
+local big_endian = require("peerage.big_endian")
 local crypto = require("engine.crypto")
 local describe = require("peerage.describe")
 
-local byte, char, floor = string.byte, string.char, math.floor
+local u16, u32, u64 = big_endian.u16, big_endian.u32, big_endian.u64
+local read_u16, read_u32 = big_endian.read_u16, big_endian.read_u32
 
 local M = {}
 
 local DIGEST = 16 -- bytes of an MD5
-
-local function u16(number) return char(floor(number / 256) % 256, number % 256) end
-local function u32(number) return u16(floor(number / 65536)) .. u16(number % 65536) end
-local function u64(number) return u32(floor(number / 2 ^ 32)) .. u32(number % 2 ^ 32) end
-
-local function read_u16(bytes, at)
-  local a, b = byte(bytes, at, at + 1)
-  return a * 256 + b
-end
-local function read_u32(bytes, at) return read_u16(bytes, at) * 65536 + read_u16(bytes, at + 2) end
 
 -- A Lua number holds 53 bits: the flags above have no meaning, and are left out.
 local function read_flags(bytes, at) return read_u32(bytes, at) % 2 ^ 21 * 2 ^ 32 + read_u32(bytes, at + 4) end

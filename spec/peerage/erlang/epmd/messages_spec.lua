@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- The bytes of EPMD; those marked so were taken from the wire of OTP 25's epmd and erl.
+local crypto = require("engine.crypto")
 local messages = require("peerage.erlang.epmd.messages")
 
 local function bytes(hex)
@@ -57,6 +58,10 @@ describe("EPMD's messages", function()
       end
     end)
 
+    it("is refused when it has no name and ends in the next length", function()
+      assert.equal("a registration of 12 bytes: expected more than 13", refused(bytes("78 1388 4d 00 0006 0005 0000 00")))
+    end)
+
     it("is refused with a name that does not fit into the list of names", function()
       for _, name in ipairs({ "a b", "a\nname b at port 1", "a\0", "\127" }) do
         assert.equal("a name with a space or a control character", refused(messages.alive({ name = name, port = 1 }):sub(3)))
@@ -79,6 +84,17 @@ describe("EPMD's messages", function()
     assert.same({ kind = "refused", name = "KILL" }, messages.read_request("k"))
     assert.same({ kind = "refused", name = "STOP" }, messages.read_request("sa"))
     assert.equal("a request with tag 71: expected 120, 122 or 110", select(2, messages.read_request("GET /")))
+  end)
+
+  it("is read or refused with a reason, whatever comes", function()
+    local first, kinds = { 120, 122, 110, 100, 0, 255 }, {}
+    for i = 1, 5000 do
+      local body = string.char(first[i % #first + 1]) .. crypto.random(i % 40)
+      local request, reason = messages.read_request(body)
+      if not request then assert.equal("string", type(reason), hex_of(body)) end
+      kinds[request and request.kind or "bad"] = true
+    end
+    assert.is_true(kinds.port and kinds.names and kinds.refused and kinds.bad)
   end)
 
   describe("the answer to a registration", function()
