@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 --- The messages of EPMD as bytes: OTP's guide "Erlang Distribution Protocol", and what epmd of OTP 25 says and takes.
 --- Pure. Invariant: the name of a request that was read fits into a line of the list of names.
-local floor = math.floor
+local big_endian = require("peerage.big_endian")
+local u16, u32, read_u16, read_u32 = big_endian.u16, big_endian.u32, big_endian.read_u16, big_endian.read_u32
 local byte, char, sub = string.byte, string.char, string.sub
 
 local M = {}
@@ -19,24 +20,14 @@ local ALIVE_SIZE = 13 -- bytes of a registration without name and extra
 -- Any host may ask for the list; to end epmd or another's registration is nothing that a protocol should offer.
 local REFUSED = { [100] = "DUMP", [107] = "KILL", [115] = "STOP" }
 
-local function write_16(number) return char(floor(number / 256), number % 256) end
-local function write_32(number) return write_16(floor(number / 65536)) .. write_16(number % 65536) end
-
-local function read_16(data, at)
-  local high, low = byte(data, at, at + 1)
-  return high * 256 + low
-end
-
-local function read_32(data, at) return read_16(data, at) * 65536 + read_16(data, at + 2) end
-
-local function write_request(body) return write_16(#body) .. body end
+local function write_request(body) return u16(#body) .. body end
 
 --- Asks for a name to be registered, for as long as the connection is open.
 ---@param node { name: string, port: integer, hidden: boolean|nil } name: the part before the @
 ---@return string bytes
 function M.alive(node)
-  return write_request(char(ALIVE) .. write_16(node.port) .. char(node.hidden and HIDDEN or NORMAL, 0)
-    .. write_16(M.VERSION) .. write_16(M.VERSION) .. write_16(#node.name) .. node.name .. write_16(0))
+  return write_request(char(ALIVE) .. u16(node.port) .. char(node.hidden and HIDDEN or NORMAL, 0)
+    .. u16(M.VERSION) .. u16(M.VERSION) .. u16(#node.name) .. node.name .. u16(0))
 end
 
 --- Asks for a node's port.
@@ -71,15 +62,15 @@ local function read_alive(body)
     return nil, ("a registration of %d bytes: its %s says %d"):format(#body, what, size)
   end
   if #body <= ALIVE_SIZE then return nil, ("a registration of %d bytes: expected more than %d"):format(#body, ALIVE_SIZE) end
-  local size = read_16(body, 10)
+  local size = read_u16(body, 10)
   if ALIVE_SIZE + size > #body then return lies("name's length", size) end
-  local extra_size = read_16(body, 12 + size)
+  local extra_size = read_u16(body, 12 + size)
   if ALIVE_SIZE + size + extra_size > #body then return lies("extra's length", extra_size) end
   local name, reason = check_name(sub(body, 12, 11 + size))
   if not name then return nil, reason end
   return {
-    kind = "alive", name = name, port = read_16(body, 2), type = byte(body, 4), protocol = byte(body, 5),
-    high = read_16(body, 6), low = read_16(body, 8), extra = sub(body, 14 + size, 13 + size + extra_size),
+    kind = "alive", name = name, port = read_u16(body, 2), type = byte(body, 4), protocol = byte(body, 5),
+    high = read_u16(body, 6), low = read_u16(body, 8), extra = sub(body, 14 + size, 13 + size + extra_size),
   }
 end
 
@@ -94,7 +85,7 @@ local READERS = { [ALIVE] = read_alive, [PORT] = read_port_please, [NAMES] = fun
 --- How long the request is whose first two bytes these are.
 ---@param head string 2 bytes
 ---@return integer bytes
-function M.read_size(head) return read_16(head, 1) end
+function M.read_size(head) return read_u16(head, 1) end
 
 --- Reads a request.
 ---@param body string what comes after its length, at least a byte
@@ -113,8 +104,8 @@ end
 ---@return string bytes
 function M.alive_reply(high, creation)
   local result = char(creation and 0 or IN_USE)
-  if high >= M.VERSION then return char(ALIVE_REPLY) .. result .. write_32(creation or 0) end
-  return char(OLD_ALIVE_REPLY) .. result .. write_16(creation and creation % 3 + 1 or 0)
+  if high >= M.VERSION then return char(ALIVE_REPLY) .. result .. u32(creation or 0) end
+  return char(OLD_ALIVE_REPLY) .. result .. u16(creation and creation % 3 + 1 or 0)
 end
 
 --- Answers the question for a port.
@@ -122,8 +113,8 @@ end
 ---@return string bytes
 function M.port_reply(entry)
   if not entry then return char(PORT_REPLY, UNKNOWN) end
-  return char(PORT_REPLY, 0) .. write_16(entry.port) .. char(entry.type, entry.protocol) .. write_16(entry.high)
-    .. write_16(entry.low) .. write_16(#entry.name) .. entry.name .. write_16(#entry.extra) .. entry.extra
+  return char(PORT_REPLY, 0) .. u16(entry.port) .. char(entry.type, entry.protocol) .. u16(entry.high)
+    .. u16(entry.low) .. u16(#entry.name) .. entry.name .. u16(#entry.extra) .. entry.extra
 end
 
 --- Answers the question for all names.
@@ -131,7 +122,7 @@ end
 ---@param entries { name: string, port: integer }[]
 ---@return string bytes
 function M.names_reply(port, entries)
-  local lines = { write_32(port) }
+  local lines = { u32(port) }
   for i, entry in ipairs(entries) do lines[i + 1] = ("name %s at port %d\n"):format(entry.name, entry.port) end
   return table.concat(lines)
 end
@@ -152,7 +143,7 @@ function M.read_alive_reply(take)
   local creation
   creation, message, code = take(CREATIONS[tag])
   if not creation then return nil, message, code end
-  return #creation == 4 and read_32(creation, 1) or read_16(creation, 1)
+  return #creation == 4 and read_u32(creation, 1) or read_u16(creation, 1)
 end
 
 --- Reads the answer to the question for a port, as far as it is of use.
@@ -168,7 +159,7 @@ function M.read_port_reply(take)
   local data
   data, message, code = take(8)
   if not data then return nil, message, code end
-  return { port = read_16(data, 1), high = read_16(data, 5), low = read_16(data, 7) }
+  return { port = read_u16(data, 1), high = read_u16(data, 5), low = read_u16(data, 7) }
 end
 
 --- Reads the list of names, without the port before it. What is no such line is left out.

@@ -5,6 +5,7 @@
 local Guests = require("peerage.erlang.epmd.guests")
 local Refusals = require("peerage.erlang.refusals")
 local addresses = require("peerage.erlang.epmd.addresses")
+local big_endian = require("peerage.big_endian")
 local crypto = require("engine.crypto")
 local messages = require("peerage.erlang.epmd.messages")
 local task = require("engine.task")
@@ -19,8 +20,7 @@ local RESERVED = 4 -- creations below: 0 is none, 1 to 3 are those of two bits
 
 -- Counts on from a random number: it differs from start to start, and between registrations.
 local function next_creation(self)
-  local a, b, c, d = crypto.random(4):byte(1, 4)
-  self.creation = self.creation and self.creation + 1 or ((a * 256 + b) * 256 + c) * 256 + d
+  self.creation = self.creation and self.creation + 1 or big_endian.read_u32(crypto.random(4), 1)
   if self.creation >= 2 ^ 32 or self.creation < RESERVED then self.creation = RESERVED end
   return self.creation
 end
