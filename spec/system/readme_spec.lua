@@ -6,7 +6,9 @@ local root = require("engine").root
 local run = require("support.run_cli")
 
 local PAGES = { "README.md", "providers/README.md", "engine/README.md", "lua/peerage/erlang/README.md" }
-local ENVIRONMENT = { CLUSTER_SECRET = "sixteen bytes or more", POD_IP = "10.0.0.7", COOKIE = "x", RELEASE_COOKIE = "x" }
+local ENVIRONMENT = {
+  CLUSTER_SECRET = "sixteen bytes or more", POD_IP = "10.0.0.7", COOKIE = "x", RELEASE_COOKIE = "x", RELEASE_NODE = "myapp@10.0.0.7",
+}
 
 local function read(path)
   local file = assert(io.open(root .. "/" .. path))
@@ -112,6 +114,18 @@ describe("the examples of the pages", function()
     assert.are.equal("a@10.0.0.1\nb@10.0.0.2\n", once("providers/README.md", 'return { via = "names" }'))
     assert.are.equal("me@here\n", once("providers/README.md", 'return { via = "typed", name = "me@here", connect = "none" }'))
   end)
+end)
+
+describe("scripts/examples", function()
+  for _, name in ipairs(assert(fs.list(root .. "/scripts/examples"))) do
+    local path = root .. "/scripts/examples/" .. name
+    local kind = kind_of(read("scripts/examples/" .. name))
+    it(("has %s, a %s that works"):format(name, kind), function()
+      local arguments = kind == "provider" and { "providers", path } or { "--check", path }
+      local result = run(arguments, { env = ENVIRONMENT })
+      assert.are.same({ 0, "" }, { result.code, result.stderr })
+    end)
+  end
 end)
 
 describe("README.md", function()
