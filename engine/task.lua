@@ -44,11 +44,14 @@ local function ring(scope, seconds)
   scope:close()
 end
 
+-- Two digits: what is left of a time limit differs a little each time, and a message that repeats should read the same.
+local function print_seconds(seconds) return (seconds < 100 and "%.2g" or "%.0f"):format(seconds) end
+
 local function settle_or_time_out(scope, alarm, seconds, ok, ...)
   alarm:cancel()
   if ok ~= nil then return settle(scope, ok, ...) end
   core.guard(nil)
-  return nil, ("timed out after %g s"):format(seconds), "ETIMEDOUT"
+  return nil, ("timed out after %s s"):format(print_seconds(seconds)), "ETIMEDOUT"
 end
 
 --- Runs `fn(...)` for at most `seconds`. What it opens is the caller's if it succeeds, and closed if it does not.

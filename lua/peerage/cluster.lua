@@ -44,13 +44,20 @@ local function start_connector(self, part, state)
     unit = part.unit, options = part.options, label = self:label("connector", part), name = self.self_name,
     scope = self.scope, state = state, shared = part.shared,
   }, function(name, live, reason) self:set_live(name, live, reason) end)
+  if part.is_ahead then self.scope:spawn(self.connector.configure, self.connector, part.options, self.settings.timeout) end
   self.dialer = Dialer.new(self.scope, self.registry, self.settings, self.connector.asks_each_poll,
     function(record) return self.connector:connect(record, self.settings.connect_timeout) end,
     function(record, ok, reason, is_news) self:take_attempt(record, ok, reason, is_news) end)
 end
 
+---@class peerage.ClusterSurroundings
+---@field name string this node's
+---@field scope engine.Scope
+---@field on_poll fun(cluster: peerage.Cluster)
+---@field is_found_by_another fun(cluster: peerage.Cluster, name: string): boolean one that shares the same connections
+
 ---@param planned peerage.PlannedCluster
----@param engine { name: string, scope: engine.Scope, on_poll: fun(cluster: peerage.Cluster) }
+---@param engine peerage.ClusterSurroundings
 ---@return peerage.Cluster
 function M.start(planned, engine)
   local self = setmetatable({
@@ -58,6 +65,7 @@ function M.start(planned, engine)
     settings = copy(planned.settings), -- of its own, since a new config's are put in place
     self_name = engine.name,
     on_poll = engine.on_poll,
+    is_found_by_another = engine.is_found_by_another,
     scope = engine.scope:child(planned.name ~= "default" and "cluster " .. planned.name or nil),
     registry = Registry.new(),
     wake = task.queue(1),
@@ -182,6 +190,7 @@ end
 
 -- A node that we dialed and whose port is another now is connected anew.
 local function redial(self, name)
+  if self.connector.ignores_ports then return end
   local record = self.registry:get(name)
   if record and record.live and record.dialed_port and record.dialed_port ~= record.port then
     disconnect(self, name, "its port changed")
@@ -213,13 +222,13 @@ function M:connect(changes)
   self.dialer:pump()
 end
 
---- Disconnects who was missing from the last good polls, but not the last one there is.
+--- Disconnects who was missing from the last good polls, but not the last one there is, nor whom another cluster needs.
 function M:prune()
   if not self.settings.prune then return end
   local _, live = self.registry:count()
   for _, name in ipairs(self.registry:missing(self.settings.prune_after)) do
     if live <= 1 and self.settings.prune ~= "always" then break end
-    if self.registry:get(name).attempts > 0 then
+    if self.registry:get(name).attempts > 0 and not self:is_found_by_another(name) then
       live = live - 1
       disconnect(self, name, "pruned")
     end

@@ -33,6 +33,7 @@ function M.start(spec, on_live)
   self.log = self.instance.log
   self.instance.outer:spawn(take_reports, self)
   self.follows_found = rawget(spec.unit.module, "follows_found") == true
+  self.ignores_ports = rawget(spec.unit.module, "ignores_ports") == true
   self.asks_each_poll = spec.unit.path == nil and not self.instance:has("nodes")
   return self
 end
@@ -63,7 +64,7 @@ function M:connect(record, seconds)
     if answer.reason == "raised" then say_failure(self, "connect", answer) end
     return false, answer.message
   end
-  if answer == true and record.port ~= port then
+  if answer == true and record.port ~= port and not self.ignores_ports then
     self:disconnect(record.name, seconds)
     return false, "its port changed"
   end

@@ -52,10 +52,21 @@ function M.load_config(path, overrides)
   return loaded, message, unit.files
 end
 
+-- Whether a connection that one cluster can do without is another's, too.
+local function is_found_by_another(self, cluster, name)
+  local shared = cluster.connector_part.shared
+  for _, other in next, shared and self.clusters or {} do
+    local record = other ~= cluster and other.connector_part.shared == shared and other.registry:get(name)
+    if record and record.found then return true end
+  end
+  return false
+end
+
 local function start_cluster(self, planned)
   self.clusters[planned.name] = Cluster.start(planned, {
     name = self.name, scope = self.scope,
     on_poll = function() self.reload:glance() end,
+    is_found_by_another = function(cluster, name) return is_found_by_another(self, cluster, name) end,
   })
 end
 
@@ -204,8 +215,11 @@ function Engine:take_changes(changed)
   end
 end
 
---- Looks at once whether a file changed.
-function Engine:reload_now() self.reload:now() end
+--- Looks at once whether a file changed. A config that was refused is tried again: what it lacked may be there now.
+function Engine:reload_now()
+  if next(self.refused) then self.reload:forget(self.config.path) end
+  self.reload:now()
+end
 
 --- The answer to "why is X not there?".
 ---@return string

@@ -97,6 +97,10 @@ function M:watch(is_watching)
   self.is_watching = is_watching
 end
 
+--- The next look reports this file again, changed or not.
+---@param path string one that is in use
+function M:forget(path) self.seen[path] = false end
+
 --- Looks at once.
 function M:now() self.wake:push("now") end
 

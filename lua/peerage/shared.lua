@@ -5,6 +5,7 @@
 local call = require("peerage.call")
 local copy = require("peerage.copy")
 local describe = require("peerage.describe")
+local equal = require("peerage.equal")
 local log = require("engine.log")
 
 local M = {}
@@ -39,7 +40,7 @@ local function make(self, part)
   if not scope then return nil, label .. ": the engine is ending" end
   local ok, object, message = call.run(scope, self.seconds, scope.run, scope, ask,
     rawget(part.unit.module, "share"), copy(part.options), self.name, log.named(label))
-  if ok and object then return { object = object, scope = scope, log = log.named(label) } end
+  if ok and object then return { object = object, options = part.options, scope = scope, log = log.named(label) } end
   scope:close()
   return nil, ("%s: %s"):format(label, ok and message or object.message)
 end
@@ -58,14 +59,26 @@ local function sharing_parts(clusters)
   return parts
 end
 
+-- What was there already, by other options, is to take over those of the first who has it now.
+local function compare_options(self, parts)
+  local is_settled = {}
+  for _, part in ipairs(parts) do
+    local entry = self.made[key_of(part.unit)]
+    if not is_settled[entry] then
+      is_settled[entry], part.is_ahead = true, not equal(entry.options, part.options)
+      entry.options = part.options
+    end
+  end
+end
+
 --- Gives the connectors of planned clusters what they share, as `part.shared`; makes what is not there. Waits. Of
---- several clusters the first one's options count.
+--- several clusters the first one's options count; `part.is_ahead` where it is yet to be told of them.
 ---@param clusters peerage.PlannedCluster[]
 ---@return boolean|nil ok nil: what was made for them is closed again
 ---@return string? message
 function M:provide(clusters)
-  local fresh = {}
-  for _, part in ipairs(sharing_parts(clusters)) do
+  local fresh, parts = {}, sharing_parts(clusters)
+  for _, part in ipairs(parts) do
     local key = key_of(part.unit)
     if not self.made[key] then
       local entry, message = make(self, part)
@@ -77,6 +90,7 @@ function M:provide(clusters)
     end
     part.shared = self.made[key].object
   end
+  compare_options(self, parts)
   return true
 end
 

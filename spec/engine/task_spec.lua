@@ -385,6 +385,7 @@ describe("timeout", function()
     end)
     assert.is_nil(result)
     assert.equal("timed out after 0.02 s", message)
+    assert.equal("timed out after 0.012 s", (select(2, task.timeout(0.012345, task.sleep, 1)))) -- the same, the next time
     assert.equal("ETIMEDOUT", code)
     assert(timer.now() - before >= 0.02)
     turn()

@@ -10,10 +10,10 @@ local timer = require("engine.timer")
 local PATIENCE = 5 -- seconds
 
 describe("a cluster", function()
-  local scope, hearing, cluster
+  local scope, hearing, cluster, others
 
   before_each(function()
-    scope = scopes.new("engine")
+    scope, others = scopes.new("engine"), {}
     hearing = Hearing.start()
   end)
   after_each(function()
@@ -33,7 +33,10 @@ describe("a cluster", function()
     cluster = Cluster.start({
       name = "default", settings = all, provider = part("homies", { poll = answer }),
       connector = part("links", connector or { connect = function() return true end, follows_found = true }),
-    }, { name = "me@here", scope = scope, on_poll = function() end })
+    }, {
+      name = "me@here", scope = scope, on_poll = function() end,
+      is_found_by_another = function(asking, name) return asking == cluster and others[name] or false end,
+    })
     return cluster
   end
 
@@ -222,6 +225,44 @@ describe("a cluster", function()
       poll_again()
       assert.is_false(is_live("a@h"))
       assert.equal(1, ups)
+    end)
+
+    it("prunes nobody whom another cluster finds that shares the connections", function()
+      list, others = { "a@h", "b@h", "c@h" }, { ["a@h"] = true }
+      local disconnected = task.queue()
+      start(function() return list end, connector({ disconnect = function(_, node)
+        links[node.name] = nil
+        disconnected:push(node.name)
+      end }), { prune = "always" })
+      for _, name in ipairs(list) do await(function() return is_live(name) end, name) end
+      list = { "c@h" }
+      poll_again()
+      assert.equal("b@h", disconnected:pop())
+      assert.is_true(is_live("a@h"))
+      others = {}
+      poll_again()
+      assert.equal("a@h", disconnected:pop())
+      assert.is_false(is_live("a@h"))
+    end)
+
+    it("connects anew to a node whose port has changed, unless ports mean nothing to it", function()
+      for _, ignores_ports in ipairs({ false, true }) do
+        local tried = {}
+        list = { { name = "a@h", port = 1 } }
+        start(function() return list end, connector({
+          ignores_ports = ignores_ports,
+          connect = function(_, node)
+            tried[#tried + 1], links[node.name] = node.port, true
+            return true
+          end,
+        }))
+        await(function() return is_live("a@h") end, "a@h")
+        list = { { name = "a@h", port = 2 } }
+        for _ = 1, 3 do poll_again() end
+        assert.same(ignores_ports and { 1 } or { 1, 2 }, tried)
+        assert.is_true(is_live("a@h"))
+        cluster:stop()
+      end
     end)
 
     it("prunes beside the loop, though a node goes down meanwhile", function()

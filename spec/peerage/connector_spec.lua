@@ -76,6 +76,10 @@ describe("a connector", function()
     })
     assert.same({ false, "its port changed" }, { connector:connect(record, 5) })
     assert.equal("a@h", disconnected)
+    connector = start({
+      connect = function() record.port = 3 return true end, disconnect = function() error("boom") end, ignores_ports = true,
+    })
+    assert.is_true(connector:connect(record, 5))
   end)
 
   it("reports by up() and down(), in order, in a task of the engine's", function()

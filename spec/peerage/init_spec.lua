@@ -160,6 +160,19 @@ describe("an engine that reloads", function()
       assert.equal(1800, engine.clusters.default.settings.interval)
     end)
 
+    it("tries a config that was refused again when it is told to reload, though no file has changed", function()
+      folder:write("links.lua", LINKS:format(([[if not io.open("%s") then return nil, "in use" end]]):format(folder.path .. "/free"), ""))
+      start(config("clusters = { default = {} }"))
+      local connected = config('connect = "links"')
+      for _ = 1, 2 do save("config.lua", connected, "not reloaded, the old config stays: connector links: in use") end
+      folder:write("free", "")
+      save("config.lua", connected, "served table")
+      hearing:expect("config.lua: reloaded")
+      engine:reload_now() -- which is nothing any more
+      save("config.lua", connected .. " -- changed", "config.lua: reloaded")
+      assert.equal(2, hearing:count("config.lua: reloaded"))
+    end)
+
     it("keeps it through a reload of the connector's file, and makes it when a new version begins to share", function()
       folder:write("links.lua", "return { connect = function() return true end, stop = function() print('stopped plain') end }")
       start(config('connect = "links"'))
@@ -189,6 +202,16 @@ describe("an engine that reloads", function()
       save("config.lua", config('connect = { "links", port = 7 }'), "6 to 7")
       hearing:expect("config.lua: reloaded")
       assert.same({ 0, 0, 1, 1 }, { hearing:count("stopped"), hearing:count("closed"), hearing:count("made for"), hearing:count("served") })
+    end)
+
+    it("has it take over the options of a cluster that comes in the place of the one for which it was made", function()
+      folder:write("links.lua", LINKS:format("",
+        "configure = function(self, options) print('took over ' .. options.port .. type(self.shared)) return true end,"))
+      start(config('clusters = { a = { connect = { "links", port = 5 } }, b = {} }'))
+      save("config.lua", config('clusters = { c = { connect = { "links", port = 6 } }, b = {} }'), "took over 6table")
+      save("config.lua", config('clusters = { c = {}, b = { connect = { "links", port = 7 } } }'), "took over 7table")
+      hearing:expect("config.lua: reloaded")
+      assert.same({ 0, 1 }, { hearing:count("closed"), hearing:count("made for") })
     end)
 
     it("shows its counters and restarts under its name", function()

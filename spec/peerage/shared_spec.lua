@@ -73,6 +73,32 @@ describe("what connectors share", function()
     assert.same({ "make one", "make two", "close one" }, events)
   end)
 
+  it("is behind the options of who comes later with others, until that was said once", function()
+    local function provide(...)
+      local said = {}
+      for i, port in ipairs({ ... }) do said[i] = plan("a.lua", maker("a"), { port = port }) end
+      assert.is_true(shared:provide(said))
+      for i, each in ipairs(said) do said[i] = each.connector.is_ahead or false end
+      return said
+    end
+    assert.same({ false, false }, provide(1, 1))
+    assert.same({ false }, provide(1))
+    assert.same({ true, false }, provide(2, 2))
+    assert.same({ false, false }, provide(2, 3)) -- the first one's count
+    assert.same({ true }, provide(1))
+    assert.same({ "make a" }, events)
+  end)
+
+  it("is not behind options of a config that is refused", function()
+    local function with_port(port) return plan("a.lua", maker("a"), { port = port }) end
+    assert.is_true(shared:provide({ with_port(1) }))
+    assert.is_nil((shared:provide({ with_port(2), plan("b.lua", function() return nil, "no" end) })))
+    local again, other = with_port(1), with_port(2)
+    assert.is_true(shared:provide({ again }))
+    assert.is_true(shared:provide({ other }))
+    assert.same({ false, true }, { again.connector.is_ahead, other.connector.is_ahead })
+  end)
+
   it("is made of a copy of the first cluster's options, this node's name and a log", function()
     local options = { port = 5 }
     assert.is_true(shared:provide({

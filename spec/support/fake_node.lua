@@ -49,11 +49,12 @@ function M:watch(watcher) self.watchers[watcher] = true end
 
 function M:creation_of() return self.creation end
 
---- Answers with what `answers` has for the function, or by it: a term, or a table with a `message`.
+--- Answers with what `answers` has for the function, or by that: a term, or a table with a `message`.
 function M:call(name, module, fun, arguments, seconds)
   self.calls[#self.calls + 1] = ("%s %s:%s%s"):format(name, module, fun, etf.describe(arguments))
   self.seconds = seconds
   local answer = self.answers[fun]
+  if type(answer) == "function" then answer = answer() end
   if type(answer) == "table" and answer.message then return nil, answer.message, "ETIMEDOUT" end
   return answer
 end

@@ -89,6 +89,33 @@ describe("the engine and real Erlang nodes", function()
     assert.are.equal("pong", erl:eval("net_adm:ping('a@127.0.0.1')"))
   end)
 
+  it("may send it more than it ever needs", function()
+    start_engine(ALONE:format("")):expect("this is an Erlang node now")
+    local erl = start_erl("c@127.0.0.1")
+    for _, message in ipairs({ "binary:copy(<<1>>, 5000000)", "lists:seq(1, 1000000)" }) do
+      erl:eval(("{somebody, 'a@127.0.0.1'} ! %s, ok"):format(message))
+      assert.are.equal("pong", erl:eval("net_adm:ping('a@127.0.0.1')"))
+    end
+  end)
+
+  it("stay linked whatever the ticktime of each is", function()
+    local erl = start_erl("c@127.0.0.1", { arguments = { "-kernel", "net_ticktime", "4" } })
+    local engines = {}
+    for i, ticktime in ipairs({ 1, 60 }) do
+      engines[i] = start_engine(([[return { name = "t%d@127.0.0.1", via = "list", sync_offset = 0, interval = 0.5,
+        node_list = { "c@127.0.0.1" }, connect = { "erlang", cookie = "x", ticktime = %d }, HOOKS }]]):format(ticktime, ticktime))
+      engines[i]:expect("up: c@127.0.0.1")
+    end
+    task.sleep(6)
+    for _, engine in ipairs(engines) do assert.is_false(engine:has_said("down:")) end
+    engines[1]:signal("STOP")
+    task.sleep(2) -- twice its ticktime, half of the other's
+    engines[1]:signal("CONT")
+    task.sleep(1)
+    assert.is_false(engines[1]:has_said("down:"))
+    assert.are.equal("['t1@127.0.0.1','t60@127.0.0.1']", erl:eval("lists:sort(nodes(hidden))"))
+  end)
+
   it("are connected from a list, go down when they halt, and come back at the next poll", function()
     local engine = start_engine([[return { name = "a@127.0.0.1", via = "list", sync_offset = 0, interval = 0.5,
       node_list = { "c@127.0.0.1", "d@127.0.0.1" }, connect = { "erlang", cookie = "x" }, HOOKS }]])
@@ -180,6 +207,26 @@ describe("the engine and real Erlang nodes", function()
     local third = start_engine(config("a"))
     third:expect("this is an Erlang node now")
     third:expect("up: c@127.0.0.1", 15) -- erl registers again, with its own delay
+  end)
+
+  it("have their likes: two engines that dial each other at once have one link", function()
+    local epmd = Erlang.start_epmd(epmd_port)
+    running[#running + 1] = epmd
+    local function start_one(name, other)
+      return start_engine(([[return { name = "%s@127.0.0.1", via = "list", sync_offset = 30, interval = 0.1,
+        node_list = { "%s@127.0.0.1" }, connect = { "erlang", cookie = "x" }, HOOKS }]]):format(name, other))
+    end
+    for _ = 1, 10 do
+      local a, b = start_one("a", "b"), start_one("b", "a")
+      a:expect("up: b@127.0.0.1")
+      b:expect("up: a@127.0.0.1")
+      task.sleep(0.1)
+      for _, engine in ipairs({ a, b }) do
+        assert.is_false(engine:has_said("down:"))
+        forget(engine)
+        engine:stop()
+      end
+    end
   end)
 
   it("whose name is taken are told so, and the engine does not start", function()

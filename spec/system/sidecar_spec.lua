@@ -208,6 +208,26 @@ describe("a sidecar", function()
     assert.are.equal("['app@127.0.0.1']", b:eval("nodes()"))
   end)
 
+  it("has no link cut that a cluster needs, whatever becomes of the node's port or of another cluster", function()
+    keep(Erlang.start_epmd(epmd_port))
+    local b, app = start_erl(B), start_erl(APP)
+    local provider = [[local fs = require("engine.fs")
+      return { poll = function() return assert(load("return " .. fs.read("FOLDER/nodes")))() end }]]
+    folder:write("nodes.lua", (provider:gsub("FOLDER", folder.path)))
+    folder:write("nodes", '{ { name = "b@127.0.0.1", port = 6 }, "c@127.0.0.1" }')
+    local sidecar = start_sidecar([[return { name = "app@127.0.0.1", sync_offset = 0, interval = 0.1, prune = "always",
+      prune_after = 1, connect = { "sidecar", cookie = "x" },
+      on_change = function(nodes) print(#nodes .. " found or live, the first at port " .. (nodes[1] and nodes[1].port or 0)) end,
+      clusters = { one = { via = "nodes" }, two = { via = "list", node_list = { { name = "b@127.0.0.1", port = 1 } } } } }]])
+    expect_event(app, "nodeup", B)
+    folder:write("nodes", '{ { name = "b@127.0.0.1", port = 7 } }')
+    sidecar:expect("1 found or live, the first at port 7")
+    folder:write("nodes", "{}")
+    app:eval("timer:sleep(1000)")
+    expect_no_event(app, "nodedown", B)
+    assert.are.equal("['app@127.0.0.1']", b:eval("nodes()"))
+  end)
+
   it("is refused by the config where it cannot work or would be dangerous", function()
     for text, message in pairs({
       [(UDP:gsub('secret = "sixteen bytes, or more", ', ""):gsub("NAME", APP))] =

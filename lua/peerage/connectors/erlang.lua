@@ -12,6 +12,7 @@ local task = require("engine.task")
 
 local M = {}
 
+local ATTEMPT = 7 -- seconds to link to a node, if the cluster gives as many
 local OF_LISTENER = { "dist_port", "epmd", "hidden", "listen" } -- what only a restart changes
 
 local function check_ports(ports)
@@ -46,7 +47,7 @@ end
 
 ---@class peerage.ErlangMembership what the clusters share
 ---@field node peerage.ErlangNode
----@field wanted table<string, table<table, boolean>> who of them wants a link to a name
+---@field wanted table<string, table<table, boolean>> who of them wants a link to a name that is there, or being made
 local Membership = {}
 Membership.__index = Membership
 
@@ -62,16 +63,19 @@ end
 ---@return peerage.ErlangMembership|nil shared
 ---@return string? message
 function M.share(given, name, log)
-  local self = setmetatable({ options = given, log = log, wanted = {} }, Membership)
+  local self = setmetatable({ options = given, log = log, wanted = {}, scope = scopes.new() }, Membership)
   local message
   self.node, message = Node.start({
     name = name, hidden = given.hidden, ticktime = given.ticktime, max_frame = given.max_frame, log = log,
-    listen = given.listen or address_of(name), dist_port = given.dist_port, epmd = given.epmd, scope = scopes.new(),
+    listen = given.listen or address_of(name), dist_port = given.dist_port, epmd = given.epmd, scope = self.scope,
     cookie = function()
       return cookies.read({ cookie = self.options.cookie, cookie_file = self.options.cookie_file, may_make = true })
     end,
   })
-  if not self.node then return nil, message end
+  if not self.node then
+    self.scope:close()
+    return nil, message
+  end
   self.node:watch(function(peer, is_up)
     if not is_up then self.wanted[peer] = nil end
   end)
@@ -88,20 +92,41 @@ function Membership:configure(given)
   self.node:configure({ ticktime = given.ticktime, max_frame = given.max_frame })
 end
 
---- Somebody wants a link to a name.
-function Membership:want(name, who)
-  self.wanted[name] = self.wanted[name] or {}
-  self.wanted[name][who] = true
+local function forget(self, name, who)
+  local wanted = self.wanted[name]
+  if not (wanted and wanted[who]) then return false end
+  wanted[who] = nil
+  if not next(wanted) then self.wanted[name] = nil end
+  return true
 end
 
---- Somebody wants it no more; the last one's going ends it. A link that nobody ever wanted is the other side's.
+local function link(self, name, who, how)
+  local ok, reason = self.node:connect(name, how)
+  if not ok then forget(self, name, who) end
+  return ok, reason
+end
+
+--- Links to a name, which somebody wants from now on; one that fails is wanted no more, even if nobody waits here by then.
+--- Waits.
+---@param name string
+---@param who table
+---@param port integer|nil
+---@return boolean linked, string? reason
+function Membership:connect(name, who, port)
+  self.wanted[name] = self.wanted[name] or {}
+  self.wanted[name][who] = true
+  local linking = self.scope:spawn(link, self, name, who, { port = port, timeout = scopes.timeout(ATTEMPT) })
+  if not linking then return false, "closed" end
+  local ended, ok, reason = linking:join()
+  if ended == false then error(ok, 0) end
+  if not ended then return false, "closed" end
+  return ok, reason
+end
+
+--- Somebody wants it no more; the last one's going ends the link, or the attempt to make it. A link that nobody ever wanted
+--- is the other side's.
 function Membership:release(name, who)
-  local wanted = self.wanted[name]
-  if not (wanted and wanted[who]) then return end
-  wanted[who] = nil
-  if next(wanted) then return end
-  self.wanted[name] = nil
-  self.node:disconnect(name)
+  if forget(self, name, who) and not self.wanted[name] then self.node:disconnect(name) end
 end
 
 --- Somebody wants nothing any more.
@@ -110,7 +135,10 @@ function Membership:release_all(who)
 end
 
 --- Ends the node.
-function Membership:close() self.node:close() end
+function Membership:close()
+  self.node:close()
+  self.scope:close()
+end
 
 ---@param given table
 ---@return true taken over
@@ -127,6 +155,7 @@ end
 
 --- Tells of links as they begin and end.
 function M.serve(self)
+  if self.stop_watching then self.stop_watching() end -- it was ended, and is started again
   self.stop_watching = self.shared.node:watch(function(name, is_up, reason)
     dropped_by(self)[name] = nil
     if is_up then self:up(name) else self:down(name, reason) end
@@ -139,9 +168,8 @@ end
 ---@return boolean connected
 ---@return string? reason
 function M.connect(self, node)
-  local ok, reason = self.shared.node:connect(node.name, { port = node.port })
+  local ok, reason = self.shared:connect(node.name, self, node.port)
   if not ok then return false, reason end
-  self.shared:want(node.name, self)
   dropped_by(self)[node.name] = nil
   return true
 end
@@ -149,8 +177,8 @@ end
 --- Lets a node go; its link ends unless another cluster wants it.
 ---@param node { name: string }
 function M.disconnect(self, node)
-  dropped_by(self)[node.name] = true
   self.shared:release(node.name, self)
+  dropped_by(self)[node.name] = self.shared.node:is_linked(node.name) or nil
 end
 
 --- Who is linked, by whomever, without those that this cluster let go.

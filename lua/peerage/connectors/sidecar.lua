@@ -8,7 +8,7 @@ local etf = require("peerage.erlang.etf")
 local node_names = require("peerage.node")
 local scopes = require("engine.scope")
 
-local M = {}
+local M = { ignores_ports = true } -- those that were found are for others: the BEAM node asks EPMD
 
 local CONNECTED, TRUE, FALSE, IGNORED = etf.atom("connected"), etf.atom("true"), etf.atom("false"), etf.atom("ignored")
 local NOT_TRIED = "EAGAIN"
@@ -102,7 +102,8 @@ function M.connect(self, node)
   if answer == TRUE then return true end
   if answer == FALSE then return false, "not reachable from the BEAM node, or their cookies differ" end
   if answer == IGNORED then return false, "the BEAM node is not distributed" end
-  return false, message or "the BEAM node answered " .. etf.describe(answer)
+  if answer then return false, "the BEAM node answered " .. etf.describe(answer) end
+  return false, message, not beam:is_linked() and NOT_TRIED or nil
 end
 
 --- Has the BEAM node disconnect from a node that it was handed. Waits.

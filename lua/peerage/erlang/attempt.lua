@@ -45,9 +45,17 @@ local function open(self)
   return nil, "not reachable: " .. (WORDS[code] or message)
 end
 
--- While the other side's own attempt is under way here ours would only be in its way.
-local function wait_for_arrivals(self)
+local function wait_while_arriving(self)
   while self.node.arriving[self.name] and not self.node.links[self.name] do self.news:pop() end
+  return true
+end
+
+-- While the other side's own attempt is under way here ours would only be in its way. It may as well be a stranger who
+-- claims the name and then says nothing: half of the time is ours.
+local function wait_for_arrivals(self)
+  if self.node.arriving[self.name] and not task.timeout(left(self) / 2, wait_while_arriving, self) then
+    self.node.listener:end_claims(self.name)
+  end
   return self.node.links[self.name] ~= nil
 end
 
@@ -59,7 +67,7 @@ end
 local function greet(self, stream, cookie)
   local node = self.node
   local machine = handshake.dial(node:identity(cookie, {
-    peer = self.name, is_wanted = function() return node.links[self.name] == nil end,
+    peer = self.name, is_wanted = function() return node:is_without_link(self.name) end,
   }))
   self.has_spoken = true
   local verdict = greeting.run(machine, stream)

@@ -11,7 +11,10 @@ local M = {}
 local PASS_THROUGH, VERSION = 112, 131
 local MAX_IDS = 5 -- numbers of a reference, 32 bits each
 local REG_SEND = 6
-local LIMITS = { terms = 200000 } -- more than the names of all nodes that there can be; about 25 MB while they are held
+local LIMITS = {
+  terms = 200000, -- more than the names of all nodes that there can be; about 25 MB while they are held
+  depth = 900, -- of a tag, say: what is echoed must be within what etf.encode can write
+}
 
 local EMPTY, GEN_CALL, IS_AUTH, NET_KERNEL = etf.atom(""), etf.atom("$gen_call"), etf.atom("is_auth"), etf.atom("net_kernel")
 local REX, CALL, USER = etf.atom("rex"), etf.atom("call"), etf.atom("user")
@@ -101,16 +104,15 @@ function M.take(self_node, control, message)
   if not operation then return nil, nil, "unknown operation" end
   if operation.is_mail then return nil, reply_of(self_node, message) end
   local answer, its_message
-  if operation.answer then answer, its_message = operation.answer(control, message) end
+  if operation.answer then answer, its_message = operation.answer(control, message, self_node) end
   return answer and { M.frame(answer, its_message) }
 end
 
 -- gen:call/4's request to a registered process of the peer.
 local function request(self_node, ids, server, what)
   if #ids < 1 or #ids > MAX_IDS then error(("control: a reference has 1 to %d ids, found %d"):format(MAX_IDS, #ids), 3) end
-  local node = etf.atom(self_node.name)
-  local from = etf.pid(node, 1, 0, self_node.creation)
-  local reference = etf.reference(node, self_node.creation, ids)
+  local from = operations.pid_of(self_node)
+  local reference = etf.reference(from.node, self_node.creation, ids)
   local message = etf.tuple(GEN_CALL, etf.tuple(from, reference), what)
   return M.frame(etf.tuple(REG_SEND, from, EMPTY, server), message), key_of(reference)
 end

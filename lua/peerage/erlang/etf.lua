@@ -45,10 +45,7 @@ function M.decode(data, at, limits) return decoder.decode(data, at, limits) end
 ---@param b peerage.erlang.Term
 ---@return boolean
 function M.equal(a, b)
-  if a == b then return true end
-  local kind = kinds.kind(a)
-  if kind ~= kinds.kind(b) or kind == "atom" or kind == "binary" then return false end
-  return encoder.canonical(a) == encoder.canonical(b)
+  return a == b or encoder.canonical(a) == encoder.canonical(b)
 end
 
 --- A term as Erlang would write it, for messages: at most 200 bytes, printable ASCII, on one line.

@@ -27,6 +27,7 @@ local MOST_UNSENT = 65536 -- bytes; while more wait to be sent, nothing is read
 ---@field scope engine.scope of its tasks
 ---@field max_frame integer bytes
 ---@field refusals peerage.Refusals
+---@field on_end fun(link: peerage.Link) called once, when it has ended; it must not wait
 
 ---@param spec peerage.LinkSpec
 ---@return peerage.Link
@@ -39,7 +40,7 @@ function M.new(spec)
     size = #spec.rest, wanted = HEAD, -- bytes that have come; bytes after which it is worth to look again
     read_at = now, sent_at = now, ticked_at = -math.huge,
     unsent = {}, unsent_size = 0,
-    refusals = spec.refusals,
+    refusals = spec.refusals, on_end = spec.on_end,
     calls = {}, -- those who wait for an answer, by its reference
   }, M)
 end
@@ -126,7 +127,6 @@ local function wait_until_sent(self)
 end
 
 --- Reads until the link ends. Waits.
----@return string reason
 function M:run()
   local failure = self.size >= self.wanted and take_frames(self) or nil
   while not failure do
@@ -137,7 +137,6 @@ function M:run()
     if self.unsent_size > MOST_UNSENT then wait_until_sent(self) end
   end
   self:close(failure)
-  return self.reason
 end
 
 --- Says that we are there, or that the peer is no more. One that is silent is asked: a BEAM node does not answer ticks,
@@ -187,6 +186,7 @@ function M:close(reason)
   self.reason = reason or "closed"
   self.stream:close()
   for _, call in next, self.calls do call.answer:push({ reason = self.reason }) end
+  self:on_end()
 end
 
 return M

@@ -32,9 +32,11 @@ local function shake_hands(self, guest)
     end
     return status
   end
-  -- OTP's nodes, too, close the old link before they acknowledge the new one.
-  local function drop_old(name) self.node:drop_link(name) end
-  return greeting.run(handshake.accept(self.node:identity(cookie, { decide = decide })), guest.stream, drop_old)
+  local function on_proved(name)
+    guest.is_proved = true
+    self.node:mark_proved(name, true)
+  end
+  return greeting.run(handshake.accept(self.node:identity(cookie, { decide = decide })), guest.stream, on_proved)
 end
 
 local function refuse(self, guest, verdict)
@@ -55,6 +57,7 @@ local function serve(self, guest)
   local verdict = task.timeout(self.timeout, shake_hands, self, guest)
     or { ok = false, reason = "handshake timeout", message = ("not done after %g s"):format(self.timeout) }
   forget(self, guest)
+  if guest.is_proved then self.node:mark_proved(guest.name, false) end
   if verdict.ok then
     self.node:add_link(verdict.peer, guest.stream, verdict.rest)
   else
@@ -92,6 +95,14 @@ function M.start(node, host, ports, timeout)
   self.host, self.port = listener:address()
   node.scope:spawn(accept, self)
   return self
+end
+
+--- Ends the handshakes of those who say that they have a name and have not proved it.
+---@param name string
+function M:end_claims(name)
+  for _, guest in ipairs(self.guests) do
+    if guest.name == name and not guest.is_proved then guest.stream:close() end
+  end
 end
 
 --- How many handshakes are under way.

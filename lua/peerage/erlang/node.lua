@@ -83,6 +83,7 @@ function M.start(spec)
     creation = math.max(4, random_number()), -- never 0, nor one of the first three, which old nodes had
     links = {}, attempts = {}, watchers = {},
     arriving = {}, -- how many handshakes of a name are under way at the listener
+    proved = {}, -- whose link is about to begin there: it is told so already
     call_count = 0,
   }, M)
   local ok, message = self.scope:run(start, self)
@@ -105,13 +106,19 @@ end
 ---@return string|nil cookie, string? message
 function M:cookie() return self.spec.cookie() end
 
+-- One that raised is still in the table.
+local function attempt_of(self, name)
+  local attempt = self.attempts[name]
+  return attempt and not attempt.task:is_finished() and attempt or nil
+end
+
 --- How to answer one who says who it is, while all may still be a lie.
 ---@param peer { name: string }
 ---@return string status of the handshake
 function M:decide(peer)
   local name = peer.name
   if self.links[name] then return "alive" end
-  local attempt = self.attempts[name]
+  local attempt = attempt_of(self, name)
   if not (attempt and attempt.has_spoken) then return "ok" end
   return self.spec.name > name and "nok" or "ok_simultaneous"
 end
@@ -129,6 +136,20 @@ function M:count_arrival(name, change)
   tell_attempt(self, name)
 end
 
+--- A handshake at the listener has proved a name, or is over. The link that had the name ends before its successor is told
+--- that it may begin, as with OTP's nodes.
+---@param name string
+---@param is_proved boolean
+function M:mark_proved(name, is_proved)
+  self.proved[name] = is_proved or nil
+  if is_proved then self:drop_link(name) end
+end
+
+--- Whether an attempt of ours is to go on, though the node there has a link with us.
+---@param name string
+---@return boolean
+function M:is_without_link(name) return not (self.links[name] or self.proved[name]) end
+
 local function tell(self, name, is_up, reason)
   for watcher in next, self.watchers do watcher(name, is_up, reason) end
 end
@@ -143,25 +164,24 @@ local function look_at_links(self)
       link:tick(self.spec.ticktime, pause)
     end
   end
-  self.is_looking = false
 end
 
-local function run_link(self, link)
-  local name, reason = link.peer.name, link:run()
-  if self.links[name] ~= link then return end
-  self.links[name] = nil
+local function start_looking(self)
+  if self.looking and not self.looking:is_finished() then return end
+  self.looking = self.scope:spawn(look_at_links, self)
+end
+
+local function take_end(self, link)
+  local name, reason = link.peer.name, link.reason
+  if self.links[name] == link then self.links[name] = nil end
   if reason:find("^protocol error") then self.refusals:add("protocol error", "a link ended: " .. reason, { name = name }) end
   tell(self, name, false, reason)
 end
 
---- Ends the link of a name that has a new one: the peer, who has proved who it is, wants that.
+--- Ends the link of a name, if there is one; those who watch are told at once.
 ---@param name string
 function M:drop_link(name)
-  local link = self.links[name]
-  if not link then return end
-  self.links[name] = nil
-  link:close()
-  tell(self, name, false, link.reason)
+  if self.links[name] then self.links[name]:close() end
 end
 
 --- Takes over a stream whose handshake is done.
@@ -173,20 +193,19 @@ function M:add_link(peer, stream, rest)
   local link = Link.new({
     stream = stream, peer = peer, rest = rest, self_node = { name = self.spec.name, creation = self.creation },
     scope = self.scope, max_frame = self.spec.max_frame, refusals = self.refusals,
+    on_end = function(link) take_end(self, link) end,
   })
   self.links[peer.name] = link
-  self.scope:spawn(run_link, self, link)
+  self.scope:spawn(link.run, link)
   tell(self, peer.name, true)
   tell_attempt(self, peer.name)
-  if not self.is_looking then
-    self.is_looking = true
-    self.scope:spawn(look_at_links, self)
-  end
+  start_looking(self)
 end
 
 local function run_attempt(self, attempt)
   local ok, reason = attempt:run()
-  self.attempts[attempt.name] = nil
+  if self.attempts[attempt.name] == attempt then self.attempts[attempt.name] = nil end
+  if self.links[attempt.name] then return true end -- it came in at the last moment
   return ok, reason
 end
 
@@ -197,12 +216,12 @@ end
 ---@return string? reason "not reachable: …", "name not registered: …", "wrong cookie: …", "not allowed: …", "conflict: …"
 function M:connect(name, options)
   if name == self.spec.name or self.links[name] then return true end
-  local attempt = self.attempts[name]
+  local attempt = attempt_of(self, name)
   if not attempt then
     attempt = Attempt.new(self, name, { port = options.port, timeout = scopes.timeout(options.timeout or HANDSHAKE) })
-    self.attempts[name] = attempt
     attempt.task = self.scope:spawn(run_attempt, self, attempt)
     if not attempt.task then return false, "closed" end
+    self.attempts[name] = attempt
   end
   local ended, ok, reason = attempt.task:join()
   if ended == false then error(ok, 0) end
@@ -210,10 +229,13 @@ function M:connect(name, options)
   return ok, reason
 end
 
---- Ends the link to a node.
+--- Ends the link to a node, and the attempt to make one: those who wait for that get "closed".
 ---@param name string
 function M:disconnect(name)
-  if self.links[name] then self.links[name]:close() end
+  local attempt = self.attempts[name]
+  self.attempts[name] = nil
+  if attempt then attempt.task:cancel() end
+  self:drop_link(name)
 end
 
 --- Who is linked.
@@ -223,6 +245,11 @@ function M:names()
   for name in next, self.links do names[#names + 1] = name end
   return names
 end
+
+--- Whether one is.
+---@param name string
+---@return boolean
+function M:is_linked(name) return self.links[name] ~= nil end
 
 --- Which life of a linked node this is.
 ---@param name string
@@ -262,13 +289,23 @@ function M:counters()
   return counts
 end
 
---- Takes over what may change while it runs; a longer frame is for links to come.
+--- Takes over what may change while it runs; a longer frame is for links to come. Silence counts anew by another ticktime:
+--- the other sides' ticks came by the old one.
 ---@param changes { ticktime: number, max_frame: integer }
-function M:configure(changes) self.spec.ticktime, self.spec.max_frame = changes.ticktime, changes.max_frame end
+function M:configure(changes)
+  local spec = self.spec
+  spec.max_frame = changes.max_frame
+  if changes.ticktime == spec.ticktime then return end
+  spec.ticktime = changes.ticktime
+  for _, link in next, self.links do link:forgive() end
+  if self.looking then self.looking:cancel() end
+  start_looking(self)
+end
 
---- Ends it and all its links.
+--- Ends it and all its links; those who watch, and those who wait for an answer, are told.
 function M:close()
   if self.registration then self.registration:close() end
+  for _, link in next, self.links do link:close() end
   self.scope:close()
 end
 

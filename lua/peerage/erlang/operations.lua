@@ -11,12 +11,21 @@ local M = {}
 ---@field reads? fun(control: any): boolean nil: no message comes after it; else whether that can be of interest: a term
 ---  that nobody waits for is not looked at, and may be as deep and large as it likes
 ---@field is_mail? boolean the message is for a process of ours: the response to a call
----@field answer? fun(control: any, message: any): any, any what to send: nil, or a control message and its message
+---@field answer? fun(control: any, message: any, self_node: peerage.erlang.Self): any, any what to send: nil, or a
+---  control message and its message
 
-local EMPTY, NET_KERNEL = etf.atom(""), etf.atom("net_kernel")
-local GEN_CALL, IS_AUTH, YES = etf.atom("$gen_call"), etf.atom("is_auth"), etf.atom("yes")
+local EMPTY, NET_KERNEL, GLOBAL = etf.atom(""), etf.atom("net_kernel"), etf.atom("global_name_server")
+local GEN_CALL, SYSTEM, IS_AUTH, YES = etf.atom("$gen_call"), etf.atom("system"), etf.atom("is_auth"), etf.atom("yes")
+local GEN_CAST, INIT_CONNECT, IN_SYNC, TRUE = etf.atom("$gen_cast"), etf.atom("init_connect"), etf.atom("in_sync"), etf.atom("true")
+local REX, CALL, BADRPC = etf.atom("rex"), etf.atom("call"), etf.atom("badrpc")
 local NOPROC, NOTSUP, ERROR = etf.atom("noproc"), etf.atom("notsup"), etf.atom("error")
+local REG_SEND = 6
 local NO_SPAWN_FLAGS = 0
+
+--- The one pid that we send by: nobody is behind it.
+---@param self_node peerage.erlang.Self
+---@return peerage.erlang.Pid
+function M.pid_of(self_node) return etf.pid(etf.atom(self_node.name), 1, 0, self_node.creation) end
 
 local function is_tuple(term, n) return etf.kind(term) == "tuple" and term.n == n end
 
@@ -24,17 +33,46 @@ local function always() return true end
 
 local function never() return false end
 
--- {6, From, Unused, Name}
-local function is_to_net_kernel(control) return control[4] == NET_KERNEL end
-
 -- gen:call/4 monitors its server, sends `{'$gen_call', {From, Tag}, Request}` and waits for `{Tag, Reply}`. The tag is
--- any term, mostly the improper list [alias | Reference]. What we cannot do is refused, so that nobody waits.
-local function answer_call(_, message)
-  if not is_tuple(message, 3) or message[1] ~= GEN_CALL or not is_tuple(message[2], 2) then return nil end
+-- any term, mostly the improper list [alias | Reference]. What we cannot do is refused, so that nobody waits; so is what
+-- the module sys asks, with `system` in the first place.
+local function answer_call(message)
+  if not is_tuple(message, 3) or message[1] ~= GEN_CALL and message[1] ~= SYSTEM then return nil end
+  if not is_tuple(message[2], 2) then return nil end
   local from, tag, request = message[2][1], message[2][2], message[3]
   if etf.kind(from) ~= "pid" then return nil end
   local is_ping = is_tuple(request, 2) and request[1] == IS_AUTH
   return etf.tuple(2, EMPTY, from), etf.tuple(tag, is_ping and YES or etf.tuple(ERROR, NOTSUP))
+end
+
+-- A peer's global greets that of a visible node: `{init_connect, …}`. Until it hears that both agree on their names (as we
+-- have none, they do), global:sync/0 waits there. Source: global.erl of OTP 25.
+local function answer_global(message, self_node)
+  if not is_tuple(message, 2) or message[1] ~= GEN_CAST then return nil end
+  local said = message[2]
+  if etf.kind(said) ~= "tuple" or said[1] ~= INIT_CONNECT then return nil end
+  local in_sync = etf.tuple(IN_SYNC, etf.atom(self_node.name), TRUE)
+  return etf.tuple(REG_SEND, M.pid_of(self_node), EMPTY, GLOBAL), etf.tuple(GEN_CAST, in_sync)
+end
+
+-- ei_rpc of nodes in C (erl_call, too) and their like in Java send `{From, {call, Module, Function, Arguments, user}}` and
+-- wait for `{rex, Value}` without a monitor.
+local function answer_rpc(message)
+  if not is_tuple(message, 2) or etf.kind(message[1]) ~= "pid" then return nil end
+  local request = message[2]
+  if not is_tuple(request, 5) or request[1] ~= CALL then return nil end
+  return etf.tuple(2, EMPTY, message[1]), etf.tuple(REX, etf.tuple(BADRPC, NOTSUP))
+end
+
+-- Who answers what is sent to a registered name.
+local servers = { [NET_KERNEL] = answer_call, [REX] = answer_rpc, [GLOBAL] = answer_global }
+
+-- {6, From, Unused, Name}
+local function has_server(control) return servers[control[4]] ~= nil end
+
+local function answer_named(control, message, self_node)
+  local server = servers[control[4]]
+  if server then return server(message, self_node) end
 end
 
 -- {19, From, To, Reference}. The one process that we seem to have is net_kernel: who pings monitors it.
@@ -58,7 +96,7 @@ local function mail(operation)
 end
 
 local function named_mail(operation)
-  operation.reads, operation.answer = is_to_net_kernel, answer_call
+  operation.reads, operation.answer = has_server, answer_named
   return operation
 end
 
@@ -74,7 +112,7 @@ local by_number = {
   [3] = { name = "EXIT", "pid", "pid", "any" },
   [4] = { name = "UNLINK", "pid", "pid" },
   [5] = { name = "NODE_LINK" },
-  [6] = named_mail({ name = "REG_SEND", "pid", "any", "atom" }),
+  [REG_SEND] = named_mail({ name = "REG_SEND", "pid", "any", "atom" }),
   [7] = { name = "GROUP_LEADER", "pid", "pid" },
   [8] = { name = "EXIT2", "pid", "pid", "any" },
   [12] = mail({ name = "SEND_TT", "any", "pid", "any" }),

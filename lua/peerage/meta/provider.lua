@@ -48,6 +48,7 @@ function ProviderSelf:poll_soon() end
 ---@class peerage.ConnectorModule a connector's module: `---@class Hold: peerage.ConnectorModule` above its `local M = {}`
 ---@field options? peerage.Schema
 ---@field follows_found? boolean true: a node is live as long as it is found, and `connect` is never called
+---@field ignores_ports? boolean true: a node stays connected when its port changes
 local Connector = {}
 
 --- Tries a node that is found and not live. Up to 64 at a time, each for at most `connect_timeout`; what it opens ends
@@ -107,7 +108,8 @@ function Connector.check(options, context) end
 ---@return string? message
 function Connector.share(options, name, log) end
 
---- Optional. Takes over options that changed at a reload. `self.options` has the old ones until it returns.
+--- Optional. Takes over options that changed at a reload. `self.options` has the old ones until it returns. Also called
+--- at the start where `self.shared` was made by other options.
 ---@param self peerage.ConnectorSelf
 ---@param options table<string, any> `self.options` afterwards
 ---@return boolean? is_done else the connector is replaced, and what it holds ends

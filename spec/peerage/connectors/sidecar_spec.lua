@@ -60,6 +60,15 @@ describe("the sidecar connector", function()
       { self:connect({ name = "b@10.0.0.2" }) })
   end)
 
+  it("holds nothing against a node when the BEAM node goes while it is asked", function()
+    link()
+    node.answers.connect_node = function()
+      node:tell(NAME, false, "closed")
+      return { message = "closed" }
+    end
+    assert.same({ false, "net_kernel:connect_node of the BEAM node: closed", "EAGAIN" }, { self:connect({ name = "b@10.0.0.2" }) })
+  end)
+
   it("says what it waits for as long as there is no link, and names nobody as live", function()
     assert.same({ false, "waiting for the BEAM node app@10.0.0.1: not yet tried", "EAGAIN" },
       { self:connect({ name = "b@10.0.0.2" }) })

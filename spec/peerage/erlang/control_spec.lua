@@ -10,6 +10,7 @@ local PID, OTHER_PID = etf.pid(PEER, 98, 3, 1700000000), etf.pid(PEER, 99, 0, 17
 local REFERENCE = etf.reference(PEER, 1700000000, { 131071, 4294967295, 7 })
 local ALIAS_TAG = etf.list({ etf.atom("alias") }, REFERENCE)
 local EMPTY, NOPROC = etf.atom(""), etf.atom("noproc")
+local GLOBAL, GEN_CAST, REX = etf.atom("global_name_server"), etf.atom("$gen_cast"), etf.atom("rex")
 
 -- What a frame's length says is there, and no more.
 local function payload_of(frame)
@@ -35,10 +36,10 @@ local function answer_to(term, message)
   assert.equal(1, #answers)
   local payload = payload_of(answers[1])
   assert.equal("\112\131", payload:sub(1, 2))
-  local answer, at = assert(etf.decode(payload, 3))
+  local answer, at = assert(etf.decode(payload, 3, { depth = 1000 }))
   if at > #payload then return answer end
   assert.equal(131, payload:byte(at))
-  local its_message, last = assert(etf.decode(payload, at + 1))
+  local its_message, last = assert(etf.decode(payload, at + 1, { depth = 1000 }))
   assert.equal(#payload + 1, last)
   return answer, its_message
 end
@@ -95,6 +96,47 @@ describe("distribution messages, of a node without processes,", function()
       local answer, message = answer_to(to_net_kernel(gen_call(request)))
       same_term(etf.tuple(2, EMPTY, PID), answer)
       same_term(refusal, message)
+    end
+  end)
+
+  it("refuse what sys asks net_kernel, so that nobody waits", function()
+    local request = etf.tuple(etf.atom("system"), etf.tuple(PID, ALIAS_TAG), etf.atom("get_state"))
+    local answer, message = answer_to(to_net_kernel(request))
+    same_term(etf.tuple(2, EMPTY, PID), answer)
+    same_term(etf.tuple(ALIAS_TAG, etf.tuple(etf.atom("error"), etf.atom("notsup"))), message)
+  end)
+
+  it("tell the peer's global that it need not wait for ours", function()
+    local greeting = etf.tuple(etf.atom("init_connect"), etf.tuple(8, 4711), PEER, etf.tuple(etf.atom("locker")))
+    for _, term in ipairs({ etf.tuple(6, PID, EMPTY, GLOBAL), etf.tuple(16, PID, EMPTY, GLOBAL, etf.tuple(1)) }) do
+      local answer, message = answer_to(term, etf.tuple(GEN_CAST, greeting))
+      same_term(etf.tuple(6, OUR_PID, EMPTY, GLOBAL), answer)
+      same_term(etf.tuple(GEN_CAST, etf.tuple(etf.atom("in_sync"), etf.atom(US.name), etf.atom("true"))), message)
+    end
+  end)
+
+  it("refuse a call of a node in C or Java, which does not monitor rex", function()
+    local function call(...) return etf.tuple(6, PID, EMPTY, REX), etf.tuple(...) end
+    local request = etf.tuple(etf.atom("call"), etf.atom("erlang"), etf.atom("node"), etf.list({}), etf.atom("user"))
+    local answer, message = answer_to(call(PID, request))
+    same_term(etf.tuple(2, EMPTY, PID), answer)
+    same_term(etf.tuple(REX, etf.tuple(etf.atom("badrpc"), etf.atom("notsup"))), message)
+    says_nothing(call(PID, etf.tuple(etf.atom("cast"), 1, 2, 3, 4)))
+    says_nothing(call(PID, etf.atom("call")))
+    says_nothing(call(1, request))
+    says_nothing(call(GEN_CAST, request))
+    says_nothing(call(PID, request, 1))
+    says_nothing(etf.tuple(6, PID, EMPTY, REX), gen_call(request)) -- who calls so has heard of the monitor that there is no rex
+  end)
+
+  it("ignore what else comes to global", function()
+    for _, message in ipairs({
+      etf.atom("hello"), 7, etf.tuple(GEN_CAST, 1), etf.tuple(GEN_CAST, etf.tuple()),
+      etf.tuple(GEN_CAST, etf.tuple(etf.atom("init_connect")), 2), etf.tuple(PID, etf.tuple(etf.atom("init_connect"))),
+      etf.tuple(GEN_CAST, etf.tuple(etf.atom("in_sync"), PEER, etf.atom("true"))),
+      gen_call(etf.tuple(etf.atom("init_connect"), 1, 2, 3)),
+    }) do
+      says_nothing(etf.tuple(6, PID, EMPTY, GLOBAL), message)
     end
   end)
 
@@ -159,6 +201,18 @@ describe("distribution messages, of a node without processes,", function()
     local read, message = control.read(payload_of(control.frame(etf.tuple(99, 1, 2), "a message")))
     assert.is_nil(message)
     assert.same({ nil, nil, "unknown operation" }, { control.take(US, read) })
+  end)
+
+  it("are read and answered as deep as an exit reason or a tag may be, and refused beyond", function()
+    local function deep(levels)
+      local term = etf.atom("x")
+      for _ = 1, levels do term = etf.tuple(term) end
+      return term
+    end
+    says_nothing(etf.tuple(8, PID, OUR_PID, deep(899)))
+    says_nothing(etf.tuple(2, EMPTY, OUR_PID), deep(900))
+    answer_to(to_net_kernel(gen_call(etf.tuple(etf.atom("is_auth"), PEER), deep(898))))
+    assert.is_nil((control.read(payload_of(control.frame(etf.tuple(8, PID, OUR_PID, deep(900)))))))
   end)
 
   it("do not look into a message that nobody waits for", function()

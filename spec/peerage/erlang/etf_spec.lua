@@ -26,6 +26,7 @@ end
 
 -- Each in the one form that OTP 25 writes.
 local WRITTEN = {
+  { "zero", 0, "97 0" },
   { "the greatest byte", 255, "97 255" },
   { "an integer above a byte", 256, "98 0 0 1 0" },
   { "a negative integer", -1, "98 255 255 255 255" },
@@ -43,6 +44,11 @@ local WRITTEN = {
   { "the greatest float", etf.float(1.7976931348623157e308), "70 127 239 255 255 255 255 255 255" },
   { "an atom", atom("ok"), "119 2 111 107" },
   { "an atom of two-byte characters", atom("\195\169"), "119 2 195 169" },
+  { "an atom of the first and the last character of three bytes", atom("\224\160\128\239\191\191"), "119 6 224 160 128 239 191 191" },
+  { "an atom of the characters around the surrogates", atom("\237\159\191\238\128\128"), "119 6 237 159 191 238 128 128" },
+  { "an atom of the first and the last character of four bytes", atom("\240\144\128\128\244\143\191\191"),
+    "119 8 240 144 128 128 244 143 191 191" },
+  { "an atom of a character in the midst of those of four bytes", atom("\241\128\128\128"), "119 4 241 128 128 128" },
   { "the empty atom", atom(""), "119 0" },
   { "a binary", "hi", "109 0 0 0 2 104 105" },
   { "a bit string", etf.bits("\1\255", 3), "77 0 0 0 2 3 1 224" },
@@ -53,9 +59,13 @@ local WRITTEN = {
   { "a list of an integer above a byte", list({ 256 }), "108 0 0 0 1 98 0 0 1 0 106" },
   { "an improper list of bytes", list({ 1 }, 2), "108 0 0 0 1 97 1 97 2" },
   { "a map", etf.map({ { "b", 2 }, { "a", 1 } }), "116 0 0 0 2 109 0 0 0 1 98 97 2 109 0 0 0 1 97 97 1" },
+  { "a map of terms of one byte", etf.map({ { list({}), list({}) } }), "116 0 0 0 1 106 106" },
   { "a pid", etf.pid(atom("a@b"), 258, 1, 2 ^ 32 - 1), "88 " .. NODE .. " 0 0 1 2 0 0 0 1 255 255 255 255" },
   { "a reference", etf.reference(atom("a@b"), 7, { 1, 2 ^ 31 }), "90 0 2 " .. NODE .. " 0 0 0 7 0 0 0 1 128 0 0 0" },
   { "a port", etf.port(atom("a@b"), "\0\0\0\0\15\255\255\255", 7), "89 " .. NODE .. " 15 255 255 255 0 0 0 7" },
+  { "a port of the greatest id", etf.port(atom("a@b"), ("\255"):rep(8), 7), "120 " .. NODE .. (" 255"):rep(8) .. " 0 0 0 7" },
+  { "a port of an id with high bytes alone", etf.port(atom("a@b"), "\1\1\0\0\0\0\0\0", 7),
+    "120 " .. NODE .. " 1 1 0 0 0 0 0 0 0 0 0 7" },
   { "a port of a great id", etf.port(atom("a@b"), "\0\0\0\0\16\0\0\0", 7), "120 " .. NODE .. " 0 0 0 0 16 0 0 0 0 0 0 7" },
   { "an exported fun", etf.export(atom("m"), atom("f"), 2), "113 119 1 109 119 1 102 97 2" },
 }
@@ -68,6 +78,8 @@ local ALSO_READ = {
   { "an integer with digits that are zero", 5, "110 3 0 5 0 0" },
   { "an integer in the long form", -5, "111 0 0 0 1 1 5" },
   { "an integer without digits", 0, "110 0 1" },
+  { "minus one in the longer form", -1, "110 1 1 1" },
+  { "a bit string of no bytes", "", "77 0 0 0 0 0" },
   { "an atom in Latin-1", atom("\195\169"), "100 0 1 233" },
   { "a short atom in Latin-1", atom("\195\169"), "115 1 233" },
   { "an atom in the long form", atom("ok"), "118 0 2 111 107" },
@@ -94,6 +106,9 @@ local REFUSED = {
     "byte 6: a tuple of 4294967295 elements, but only 2 bytes are left" },
   { "a list of too many elements", "108 255 255 255 255 97",
     "byte 6: a list of 4294967295 elements and a tail, but only 1 byte is left" },
+  { "a list of as many bytes as elements", "108 0 0 0 3 97 1 106",
+    "byte 6: a list of 3 elements and a tail, but only 3 bytes are left" },
+  { "a bit string of no bytes and eight bits", "77 0 0 0 0 8", "byte 6: a bit string of 0 bytes with 8 bits in the last one" },
   { "a list without a tail", "108 0 0 0 1 97 1", "byte 8: expected a term, found the end" },
   { "a map of too many pairs", "116 128 0 0 0", "byte 6: a map of 2147483648 pairs, but only 0 bytes are left" },
   { "a binary that is too long", "109 255 255 255 255 0", "byte 6: a binary of 4294967295 bytes, but only 1 byte is left" },
@@ -108,6 +123,10 @@ local REFUSED = {
   { "an atom that is too long", "119 3 97", "byte 3: an atom of 3 bytes, but only 1 byte is left" },
   { "an atom with a lone byte of a character", "119 1 195", "byte 3: an atom that is not UTF-8" },
   { "an atom with an overlong character", "119 2 192 128", "byte 3: an atom that is not UTF-8" },
+  { "an atom with an overlong character of three bytes", "119 3 224 159 191", "byte 3: an atom that is not UTF-8" },
+  { "an atom with an overlong character of four bytes", "119 4 240 143 191 191", "byte 3: an atom that is not UTF-8" },
+  { "an atom with a byte that begins no character", "119 4 245 128 128 128", "byte 3: an atom that is not UTF-8" },
+  { "an atom with a byte amiss after a good character", "119 4 195 169 120 128", "byte 3: an atom that is not UTF-8" },
   { "an atom with a surrogate", "119 3 237 160 128", "byte 3: an atom that is not UTF-8" },
   { "an atom above U+10FFFF", "119 4 244 144 128 128", "byte 3: an atom that is not UTF-8" },
   { "an atom of 256 characters", "118 1 0 " .. ("97 "):rep(256), "byte 4: an atom of 256 characters, expected at most 255" },
@@ -170,6 +189,9 @@ describe("etf.encode", function()
     local endless = tuple(1)
     endless[1] = endless
     assert.error_matches(function() etf.encode(endless) end, "nested deeper than 1000")
+    assert.has_no_error(function() etf.encode((decoded(bytes(("104 1 "):rep(999) .. "104 0"), 1, { depth = 1000 }))) end)
+    assert.error_matches(function() etf.encode((decoded(bytes(("104 1 "):rep(1000) .. "104 0"), 1, { depth = 1001 }))) end,
+      "nested deeper than 1000")
   end)
 end)
 
@@ -181,6 +203,7 @@ describe("etf.decode", function()
       assert.same(case[2], term)
       assert.equal(getmetatable(case[2]), getmetatable(term))
       assert.equal(#data + 1, next_at)
+      assert.equal(case[3], spelled(etf.encode(term))) -- minus zero, too
     end)
   end
 
@@ -408,6 +431,8 @@ describe("etf.equal", function()
   it("does not mind the order of maps, however deep", function()
     assert.is_true(etf.equal(nested({ 1, 2 }, { "x", "y" }), nested({ "x", "y" }, { 1, 2 })))
     assert.is_false(etf.equal(nested({ 1, 2 }, { "x", "y" }), nested({ 1, "y" }, { "x", 2 })))
+    local function within(a, b) return etf.map({ { 1, etf.map({ a, b }) } }) end
+    assert.is_true(etf.equal(within({ 1, 2 }, { 3, 4 }), within({ 3, 4 }, { 1, 2 })))
   end)
 
   it("tells apart what only looks alike", function()
@@ -433,6 +458,7 @@ describe("etf.describe", function()
     { "text", '<<"text">>' }, { "\0\255", "<<0,255>>" }, { 'a"\\', '<<"a\\"\\\\">>' }, { "", "<<>>" },
     { etf.bits("\1\255", 3), "<<1,7:3>>" },
     { list({}), "[]" }, { list({ 104, 105 }), '"hi"' }, { list({ 1, 2 }), "[1,2]" }, { list({ 104 }, 105), "[104|105]" },
+    { list({ 32, 126, 9, 10, 13 }), '" ~\\t\\n\\r"' }, { list({ 31 }), "[31]" }, { list({ 127 }), "[127]" }, { list({ 14 }), "[14]" },
     { tuple(atom("a"), tuple()), "{a,{}}" }, { etf.map({ { 1, 2 }, { atom("k"), "v" } }), '#{1 => 2,k => <<"v">>}' },
     { etf.pid(atom("a@b"), 12, 3, 4), "#Pid<a@b.12.3>" }, { etf.reference(atom("a@b"), 4, { 1, 2, 3 }), "#Ref<a@b.1.2.3>" },
     { etf.port(atom("a@b"), "\0\0\0\0\0\0\1\2", 4), "#Port<a@b.16#102>" },

@@ -238,6 +238,8 @@ describe("a handshake", function()
     it("wants true or false as the answer", function()
       local _, verdict = feed(accept({ decide = alive }), { name_of("a@h"), status_of("maybe") })
       assert.same(failure("protocol", 'expected the status true or false, found "maybe"'), verdict)
+      _, verdict = feed(accept({ decide = alive }), { name_of("a@h"), name_of("a@h") })
+      assert.same(failure("protocol", 'expected its status, which begins with "s", found "N"'), verdict)
     end)
   end)
 
@@ -339,6 +341,8 @@ describe("a handshake", function()
       expect("its reply to the challenge has 22 bytes, expected 21", of_acceptor(name_of("a@h"), frame("r" .. ("x"):rep(21))))
       expect("its acknowledgement has 16 bytes, expected at least 17",
         of_dialler(status_of("ok"), challenge_of("b@h"), frame("a" .. ("x"):rep(15))))
+      expect("its acknowledgement has 18 bytes, expected 17",
+        of_dialler(status_of("ok"), challenge_of("b@h"), frame("a" .. ("x"):rep(17))))
     end)
 
     it("refuses a length that lies", function()
@@ -428,10 +432,15 @@ describe("a handshake", function()
   end)
 
   it("leaves the options alone", function()
-    local options = {
-      name = "a@h", peer = "b@h", cookie = "secret", creation = 1, challenge = 3, flags = FLAGS,
-    }
-    handshake.dial(options):open()
-    assert.same({ name = "a@h", peer = "b@h", cookie = "secret", creation = 1, challenge = 3, flags = FLAGS }, options)
+    local function decide() return "ok" end
+    local function options()
+      return { name = "a@h", peer = "b@h", cookie = "secret", creation = 1, challenge = 3, flags = FLAGS, decide = decide }
+    end
+    for _, make in ipairs({ handshake.dial, handshake.accept }) do
+      local given = options()
+      make(given):open()
+      assert.same(options(), given)
+      assert.is_nil(getmetatable(given))
+    end
   end)
 end)
