@@ -44,6 +44,7 @@ local WRITTEN = {
   { "the greatest float", etf.float(1.7976931348623157e308), "70 127 239 255 255 255 255 255 255" },
   { "an atom", atom("ok"), "119 2 111 107" },
   { "an atom of two-byte characters", atom("\195\169"), "119 2 195 169" },
+  { "an atom of the first and the last character of two bytes", atom("\194\128\223\191"), "119 4 194 128 223 191" },
   { "an atom of the first and the last character of three bytes", atom("\224\160\128\239\191\191"), "119 6 224 160 128 239 191 191" },
   { "an atom of the characters around the surrogates", atom("\237\159\191\238\128\128"), "119 6 237 159 191 238 128 128" },
   { "an atom of the first and the last character of four bytes", atom("\240\144\128\128\244\143\191\191"),
@@ -62,6 +63,8 @@ local WRITTEN = {
   { "a map of terms of one byte", etf.map({ { list({}), list({}) } }), "116 0 0 0 1 106 106" },
   { "a pid", etf.pid(atom("a@b"), 258, 1, 2 ^ 32 - 1), "88 " .. NODE .. " 0 0 1 2 0 0 0 1 255 255 255 255" },
   { "a reference", etf.reference(atom("a@b"), 7, { 1, 2 ^ 31 }), "90 0 2 " .. NODE .. " 0 0 0 7 0 0 0 1 128 0 0 0" },
+  { "a reference of five ids", etf.reference(atom("a@b"), 7, { 1, 2, 3, 4, 5 }),
+    "90 0 5 " .. NODE .. " 0 0 0 7 0 0 0 1 0 0 0 2 0 0 0 3 0 0 0 4 0 0 0 5" },
   { "a port", etf.port(atom("a@b"), "\0\0\0\0\15\255\255\255", 7), "89 " .. NODE .. " 15 255 255 255 0 0 0 7" },
   { "a port of the greatest id", etf.port(atom("a@b"), ("\255"):rep(8), 7), "120 " .. NODE .. (" 255"):rep(8) .. " 0 0 0 7" },
   { "a port of an id with high bytes alone", etf.port(atom("a@b"), "\1\1\0\0\0\0\0\0", 7),
@@ -226,7 +229,7 @@ describe("etf.decode", function()
   end
 
   it("keeps a local fun as it came", function()
-    local fun, next_at = decoded(bytes(LOCAL_FUN))
+    local fun, next_at = decoded(bytes(LOCAL_FUN .. " 106 106"))
     assert.equal("fun", etf.kind(fun))
     assert.equal(67, next_at)
     assert.equal(LOCAL_FUN, spelled(etf.encode(fun)))
@@ -237,6 +240,11 @@ describe("etf.decode", function()
     assert.is_true(etf.equal(tuple(5), term))
     assert.equal(6, next_at)
     assert.same(list({}), (decoded(bytes("131 104 1 97 5 131 106"), next_at + 1)))
+  end)
+
+  it("reads each byte of a long string", function()
+    local data = "\107" .. string.char(8, 199) .. ("peerage"):rep(321) -- 2247 bytes
+    assert.equal(data, etf.encode((decoded(data))))
   end)
 
   it("keeps the order of a map", function()

@@ -25,11 +25,14 @@ local function next_creation(self)
   return self.creation
 end
 
-local function list_entries(self)
+-- Kept until a name comes or goes: anyone may ask, as often as he likes.
+local function names_reply(self)
+  if self.names then return self.names end
   local entries = {}
   for _, entry in next, self.entries do entries[#entries + 1] = entry end
   table.sort(entries, function(a, b) return a.name < b.name end)
-  return entries
+  self.names = messages.names_reply(self.port, entries)
+  return self.names
 end
 
 local function refusal(reason, message, ...) return { reason = reason, message = message:format(...) } end
@@ -43,6 +46,7 @@ end
 
 local function enter(self, guest, request)
   self.entries[request.name], self.count, guest.entry = request, self.count + 1, request
+  self.names = nil
   self.counts.registrations = self.counts.registrations + 1
 end
 
@@ -65,7 +69,7 @@ end
 
 function answers.names(self, guest)
   self.counts["look-ups"] = self.counts["look-ups"] + 1
-  guest.stream:write(messages.names_reply(self.port, list_entries(self)))
+  guest.stream:write(names_reply(self))
   return true
 end
 
@@ -106,6 +110,7 @@ end
 local function release(self, entry)
   if self.entries[entry.name] ~= entry then return end
   self.entries[entry.name], self.count = nil, self.count - 1
+  self.names = nil
 end
 
 local function serve(self, guest)
