@@ -1,19 +1,18 @@
 -- SPDX-License-Identifier: MIT
 --- A link to another node, its handshake done: cuts what comes into frames, sends frames, ticks, and matches answers to
 --- calls. Invariant: frames go out whole and in order, and a link that has ended says so once, with the reason.
-local big_endian = require("peerage.big_endian")
+local Frames = require("peerage.erlang.frames")
 local control = require("peerage.erlang.control")
 local task = require("engine.task")
 local timer = require("engine.timer")
 
-local concat, read_u32, sub = table.concat, big_endian.read_u32, string.sub
-
 local M = {}
 M.__index = M
 
-local HEAD = 4 -- bytes of a frame's length
 local NOBODYS = { 0 } -- the reference of a question whose answer nobody waits for
 local MOST_UNSENT = 65536 -- bytes; while more wait to be sent, nothing is read
+local MOST_ANSWER = 65536 -- bytes; an answer echoes what it answers, and nobody honest sends so much to be echoed
+local LARGE = 1024 * 1024 -- bytes of a frame whose remains are collected at once: they are many times as large
 
 ---@class peerage.Link
 ---@field peer { name: string, creation: integer, flags: number, is_hidden: boolean }
@@ -34,10 +33,8 @@ local MOST_UNSENT = 65536 -- bytes; while more wait to be sent, nothing is read
 function M.new(spec)
   local now = timer.now()
   return setmetatable({
-    stream = spec.stream, peer = spec.peer, self_node = spec.self_node, scope = spec.scope, max_frame = spec.max_frame,
-    received = spec.rest, -- what of a frame has come, as long as that is in one piece
-    pieces = nil, -- the same, in several
-    size = #spec.rest, wanted = HEAD, -- bytes that have come; bytes after which it is worth to look again
+    stream = spec.stream, peer = spec.peer, rest = spec.rest, self_node = spec.self_node, scope = spec.scope,
+    frames = Frames.new(spec.max_frame),
     read_at = now, sent_at = now, ticked_at = -math.huge,
     unsent = {}, unsent_size = 0,
     refusals = spec.refusals, on_end = spec.on_end,
@@ -47,7 +44,7 @@ end
 
 local function flush(self)
   while #self.unsent > 0 do
-    local data = concat(self.unsent)
+    local data = table.concat(self.unsent)
     self.unsent = {}
     if not self.stream:write(data) then break end -- the reader sees why
     self.unsent_size = self.unsent_size - #data
@@ -77,7 +74,9 @@ local function take_frame(self, payload)
   local operation, message = control.read(payload)
   if not operation then return "protocol error: " .. message end
   local answers, reply, ignored = control.take(self.self_node, operation, message)
-  for _, answer in ipairs(answers or {}) do self:send(answer) end
+  for _, answer in ipairs(answers or {}) do
+    if #answer <= MOST_ANSWER then self:send(answer) end
+  end
   if ignored then self.refusals:count(ignored) end
   local call = reply and self.calls[reply.reference]
   if not call then return end
@@ -87,37 +86,18 @@ end
 
 -- Takes the frames that are whole. Returns why the link must end, if it must.
 local function take_frames(self)
-  local data, at = self.pieces and concat(self.pieces) or self.received, 1
-  local failure
-  self.pieces, self.wanted = nil, HEAD
-  while not failure and #data - at + 1 >= HEAD do
-    local length = read_u32(data, at)
-    if length > self.max_frame then
-      return ("protocol error: a frame of %d bytes: at most %d are taken, see max_frame"):format(length, self.max_frame)
-    elseif #data - at + 1 < HEAD + length then
-      self.wanted = HEAD + length
-      break
-    elseif length == 0 then
-      take_tick(self)
-    else
-      failure = take_frame(self, sub(data, at + HEAD, at + HEAD + length - 1))
+  local largest = 0
+  while true do
+    local payload, message = self.frames:next()
+    if not payload then
+      if largest >= LARGE then collectgarbage() end
+      return message and "protocol error: " .. message
     end
-    at = at + HEAD + length
+    local failure
+    if payload == "" then take_tick(self) else failure = take_frame(self, payload) end
+    if failure then return failure end
+    largest = math.max(largest, #payload)
   end
-  self.received = sub(data, at)
-  self.size = #self.received
-  return failure
-end
-
-local function take(self, data)
-  if self.size == 0 then
-    self.received = data
-  else
-    self.pieces = self.pieces or { self.received }
-    self.pieces[#self.pieces + 1] = data
-  end
-  self.size = self.size + #data
-  if self.size >= self.wanted then return take_frames(self) end
 end
 
 local function wait_until_sent(self)
@@ -128,13 +108,15 @@ end
 
 --- Reads until the link ends. Waits.
 function M:run()
-  local failure = self.size >= self.wanted and take_frames(self) or nil
-  while not failure do
-    local data = self.stream:read()
-    if not data then break end
-    self.read_at = timer.now()
-    failure = take(self, data)
+  local data, failure = self.rest, nil
+  self.rest = nil
+  while data do
+    self.frames:add(data)
+    failure = take_frames(self)
+    if failure then break end
     if self.unsent_size > MOST_UNSENT then wait_until_sent(self) end
+    data = self.stream:read()
+    self.read_at = timer.now()
   end
   self:close(failure)
 end
