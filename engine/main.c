@@ -3,6 +3,7 @@
 // Invariant: the loop is empty and closed before the Lua state is.
 #include "dns.h"
 #include "log.h"
+#include "process.h"
 #include "scope.h"
 #include "task.h"
 #include "vm.h"
@@ -100,6 +101,7 @@ int main(int argc, char **argv) {
     arguments.values = argv;
     signal(SIGPIPE, SIG_IGN);
     open_standard_streams();
+    pe_process_raise_limits();
     if (!find_root(folder, sizeof folder)) {
         fputs("peerage-lua: its Lua files are missing: expected share/peerage-lua beside bin\n", stderr);
         return EX_SOFTWARE;

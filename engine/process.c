@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The C half of engine.process, and of its signals. Invariant: each child is reaped, and what is left of its group
 // killed when it has ended or when its process is closed, whichever comes first.
+#include "process.h"
 #include "modules.h"
 #include "stream.h"
 #include "timer.h"
@@ -9,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { GRACE = 2000 }; // milliseconds between TERM and KILL
@@ -22,6 +24,13 @@ struct process {
     int pid, signal;
     bool is_late, is_over;
 };
+
+static struct rlimit descriptors; // as this process was started
+
+void pe_process_raise_limits(void) {
+    getrlimit(RLIMIT_NOFILE, &descriptors);
+    setrlimit(RLIMIT_NOFILE, &(struct rlimit){descriptors.rlim_max, descriptors.rlim_max});
+}
 
 static void on_close(struct pe_handle *handle) {
     struct process *process = (struct process *)handle;
@@ -125,6 +134,7 @@ static int start_child(struct process *process, const uv_process_options_t *opti
     child->data = process;
     process->child = child;
     process->pid = child->pid;
+    prlimit(child->pid, RLIMIT_NOFILE, &descriptors, NULL);
     return 0;
 }
 

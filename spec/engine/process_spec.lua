@@ -7,6 +7,8 @@ local task = require("engine.task")
 local tcp = require("engine.tcp")
 local timer = require("engine.timer")
 
+local Folder = require("support.folder")
+
 local function run(...) return assert(process.run({ ... })) end
 
 -- Whether a process is there and runs; one that nobody reaped yet has ended.
@@ -189,6 +191,22 @@ describe("process.run", function()
     first:close()
     second:close()
     listener:close()
+  end)
+
+  it("gives a program the limit of open files that the engine was started with, which takes more for itself", function()
+    local folder = Folder.new()
+    folder:write("limits.lua", [[
+      local process = require("engine.process")
+      for line in io.lines("/proc/self/limits") do
+        if line:find("open files", 1, true) then print(line:match("(%d+) +(%d+)")) end
+      end
+      io.write(process.run({ "sh", "-c", "sleep 0.1; ulimit -Sn" }).stdout)
+    ]])
+    local binary = assert(fs.realpath("/proc/self/exe"))
+    local result = process.run({ "sh", "-c", 'ulimit -Sn 123; exec "$@"', "sh", binary, "run", folder.path .. "/limits.lua" })
+    local soft, hard, childs = result.stdout:match("^(%d+)\t(%d+)\n(%d+)\n$")
+    assert.are.same({ hard, "123" }, { soft, childs })
+    folder:remove()
   end)
 
   it("leaves no zombie and no descriptor", function()
