@@ -99,7 +99,7 @@ function M:run()
   self.deadline = timer.now() + self.timeout
   local ok, reason, code = task.timeout(self.timeout, dial, self)
   if ok == nil and code == "ETIMEDOUT" then
-    return false, ("not reachable: no answer in %.3g s"):format(self.timeout)
+    return false, ("not reachable: no answer in %.2g s"):format(self.timeout)
   end
   return ok == true, reason
 end

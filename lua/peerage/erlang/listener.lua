@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- Where other nodes come in: each connection has a few seconds to show that it is one, and only so many may try at once.
 --- Invariant: what strangers can make it hold is bounded; those that take longest give way to those that come.
+local Guests = require("peerage.erlang.guests")
 local greeting = require("peerage.erlang.greeting")
 local handshake = require("peerage.erlang.handshake")
 local task = require("engine.task")
@@ -47,16 +48,10 @@ local function refuse(self, guest, verdict)
   self.node.refusals:add(verdict.reason, "a handshake failed: " .. (verdict.message or verdict.reason), { address = guest.host })
 end
 
-local function forget(self, guest)
-  for i, each in ipairs(self.guests) do
-    if each == guest then return table.remove(self.guests, i) end
-  end
-end
-
 local function serve(self, guest)
   local verdict = task.timeout(self.timeout, shake_hands, self, guest)
     or { ok = false, reason = "handshake timeout", message = ("not done after %g s"):format(self.timeout) }
-  forget(self, guest)
+  self.guests:remove(guest)
   if guest.is_proved then self.node:mark_proved(guest.name, false) end
   if verdict.ok then
     self.node:add_link(verdict.peer, guest.stream, verdict.rest)
@@ -66,17 +61,10 @@ local function serve(self, guest)
   if guest.name then self.node:count_arrival(guest.name, -1) end
 end
 
-local function evict_oldest(self)
-  local guest = table.remove(self.guests, 1)
-  guest.is_evicted = true
-  guest.stream:close()
-end
-
 local function accept(self)
   for stream in function() return self.listener:accept() end do
     local guest = { stream = stream, host = (stream:peer()) }
-    self.guests[#self.guests + 1] = guest
-    if #self.guests > MOST_PENDING then evict_oldest(self) end
+    self.guests:add(guest)
     task.spawn(serve, self, guest)
   end
 end
@@ -91,7 +79,7 @@ end
 function M.start(node, host, ports, timeout)
   local listener, message, code = open(host, ports or { 0, 0 })
   if not listener then return nil, message, code end
-  local self = setmetatable({ node = node, listener = listener, timeout = timeout, guests = {} }, M)
+  local self = setmetatable({ node = node, listener = listener, timeout = timeout, guests = Guests.new(MOST_PENDING) }, M)
   self.host, self.port = listener:address()
   node.scope:spawn(accept, self)
   return self
@@ -100,13 +88,13 @@ end
 --- Ends the handshakes of those who say that they have a name and have not proved it.
 ---@param name string
 function M:end_claims(name)
-  for _, guest in ipairs(self.guests) do
+  for _, guest in ipairs(self.guests.list) do
     if guest.name == name and not guest.is_proved then guest.stream:close() end
   end
 end
 
 --- How many handshakes are under way.
 ---@return integer
-function M:pending() return #self.guests end
+function M:pending() return self.guests:count() end
 
 return M

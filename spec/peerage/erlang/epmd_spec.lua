@@ -61,7 +61,7 @@ describe("the client of EPMD", function()
     local found, message, code = port_of()
     assert.is_nil(found)
     assert.equal("ENOTFOUND", code)
-    assert.equal(("epmd at 127.0.0.1:%d: the name is not registered"):format(port), message)
+    assert.equal(("epmd at 127.0.0.1:%d: it knows no node of that name"):format(port), message)
   end)
 
   it("says that nobody answers there", function()

@@ -155,7 +155,7 @@ function M.read_port_reply(take)
   if not head then return nil, message, code end
   local tag, result = byte(head, 1, 2)
   if tag ~= PORT_REPLY then return unexpected(tag, "119") end
-  if result ~= 0 then return nil, "the name is not registered", "ENOTFOUND" end
+  if result ~= 0 then return nil, "it knows no node of that name", "ENOTFOUND" end
   local data
   data, message, code = take(8)
   if not data then return nil, message, code end

@@ -2,7 +2,7 @@
 --- An EPMD: nodes of this host register, and anyone may ask where they listen.
 --- Invariant: a name is registered exactly as long as the connection is open that registered it; what strangers can
 --- make it hold is bounded, in number and in time.
-local Guests = require("peerage.erlang.epmd.guests")
+local Guests = require("peerage.erlang.guests")
 local Refusals = require("peerage.erlang.refusals")
 local addresses = require("peerage.erlang.epmd.addresses")
 local big_endian = require("peerage.big_endian")

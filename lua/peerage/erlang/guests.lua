@@ -1,19 +1,19 @@
 -- SPDX-License-Identifier: MIT
---- Connections of strangers that have not yet asked for anything.
+--- Connections of strangers that have not yet shown what they are.
 --- Invariant: there are at most `most`; one that comes takes the place of the one that has waited longest.
 local M = {}
 M.__index = M
 
----@class peerage.EpmdGuest
+---@class peerage.erlang.Guest
 ---@field stream engine.tcp.Stream
 ---@field is_evicted boolean|nil
 
 ---@param most integer
----@return peerage.EpmdGuests
+---@return peerage.erlang.Guests
 function M.new(most) return setmetatable({ most = most, list = {} }, M) end
 
 --- Adds one. The stream of one that has to go is closed.
----@param guest peerage.EpmdGuest
+---@param guest peerage.erlang.Guest
 function M:add(guest)
   self.list[#self.list + 1] = guest
   if #self.list <= self.most then return end
@@ -22,7 +22,7 @@ function M:add(guest)
   oldest.stream:close()
 end
 
----@param guest peerage.EpmdGuest
+---@param guest peerage.erlang.Guest
 function M:remove(guest)
   for i, each in ipairs(self.list) do
     if each == guest then return table.remove(self.list, i) end

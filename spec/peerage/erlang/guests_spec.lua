@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
-local Guests = require("peerage.erlang.epmd.guests")
+local Guests = require("peerage.erlang.guests")
 
 local function guest()
   local it = { stream = {} }
