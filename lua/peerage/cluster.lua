@@ -18,6 +18,8 @@ local M = {}
 M.__index = M
 
 local POLL_SOON_PERIOD = 0.1 -- seconds; polls that are asked for come at most ten times a second
+local MOMENT = 0.1 -- seconds; nodes that go down within it are reported together
+local LOSSES_PERIOD = 1 -- seconds between two such reports, at least
 
 --- Who a part of this cluster is in the log: "provider dns", "web: provider dns".
 function M:label(word, part)
@@ -44,7 +46,6 @@ local function start_connector(self, part, state)
     unit = part.unit, options = part.options, label = self:label("connector", part), name = self.self_name,
     scope = self.scope, state = state, shared = part.shared,
   }, function(name, live, reason) self:set_live(name, live, reason) end)
-  if part.is_ahead then self.scope:spawn(self.connector.configure, self.connector, part.options, self.settings.timeout) end
   self.dialer = Dialer.new(self.scope, self.registry, self.settings, self.connector.asks_each_poll,
     function(record) return self.connector:connect(record, self.settings.connect_timeout) end,
     function(record, ok, reason, is_news) self:take_attempt(record, ok, reason, is_news) end)
@@ -54,7 +55,7 @@ end
 ---@field name string this node's
 ---@field scope engine.Scope
 ---@field on_poll fun(cluster: peerage.Cluster)
----@field is_found_by_another fun(cluster: peerage.Cluster, name: string): boolean one that shares the same connections
+---@field siblings fun(cluster: peerage.Cluster): peerage.Cluster[] others that share its connections
 
 ---@param planned peerage.PlannedCluster
 ---@param engine peerage.ClusterSurroundings
@@ -65,18 +66,21 @@ function M.start(planned, engine)
     settings = copy(planned.settings), -- of its own, since a new config's are put in place
     self_name = engine.name,
     on_poll = engine.on_poll,
-    is_found_by_another = engine.is_found_by_another,
+    siblings = engine.siblings,
     scope = engine.scope:child(planned.name ~= "default" and "cluster " .. planned.name or nil),
     registry = Registry.new(),
     wake = task.queue(1),
+    losses = task.queue(1), -- told when a node goes down
     is_changed = true, -- since the last report
-    refused = {}, -- files of a version that was not taken
+    refused = {}, -- files of a provider that failed at once
+    unstarted = {}, -- files of a version that did not come to run
   }, M)
   self.hooks = Hooks.start(self.scope, self.settings, function() return self.registry:nodes() end,
     planned.name ~= "default" and planned.name .. ": hook" or nil)
   start_connector(self, planned.connector)
   self:start_provider(planned.provider)
   self.scope:spawn(self.run, self)
+  self.scope:spawn(self.report_losses, self)
   return self
 end
 
@@ -104,8 +108,11 @@ function M:set_live(name, live, reason)
   local changed, message = self.registry:set_live(name, live, timer.now(), reason)
   if message then log.warn("the connector names a node that cannot be: " .. message) end
   if not changed then return end
-  if not live then self.dialer:lost(name) end
   self.is_changed = true
+  if not live then
+    self.dialer:lost(name)
+    self.losses:push(true)
+  end
   if name ~= self.self_name then self.hooks:tell(live and "on_up" or "on_down", record or { name = name }, reason) end
   self.hooks:changed()
 end
@@ -222,17 +229,30 @@ function M:connect(changes)
   self.dialer:pump()
 end
 
+local function is_found_by_another(self, name)
+  for _, other in ipairs(self:siblings()) do
+    local record = other.registry:get(name)
+    if record and record.found then return true end
+  end
+  return false
+end
+
 --- Disconnects who was missing from the last good polls, but not the last one there is, nor whom another cluster needs.
 function M:prune()
   if not self.settings.prune then return end
   local _, live = self.registry:count()
   for _, name in ipairs(self.registry:missing(self.settings.prune_after)) do
     if live <= 1 and self.settings.prune ~= "always" then break end
-    if self.registry:get(name).attempts > 0 and not self:is_found_by_another(name) then
+    if self.registry:get(name).attempts > 0 and not is_found_by_another(self, name) then
       live = live - 1
       disconnect(self, name, "pruned")
     end
   end
+end
+
+local function report(self)
+  status.report(self)
+  self.is_changed = false
 end
 
 --- Reports when this poll's attempts are over, or after `timeout`.
@@ -244,9 +264,19 @@ function M:report_soon()
     self.dialer:notify_idle(idle)
     task.timeout(self.settings.timeout, idle.pop, idle)
     self.is_reporting = false
-    status.report(self)
-    self.is_changed = false
+    report(self)
   end)
+end
+
+--- Reports who goes down between polls: those of one moment together, and once a second at most.
+function M:report_losses()
+  while true do
+    self.losses:pop()
+    task.sleep(MOMENT)
+    if self.losses:count() > 0 then self.losses:pop() end
+    if self.is_changed and not self.is_reporting then report(self) end
+    task.sleep(LOSSES_PERIOD - MOMENT)
+  end
 end
 
 --- Takes over changed settings, in place: the hooks and the dialer read them there.
@@ -254,24 +284,39 @@ end
 function M:configure(settings)
   for key in next, self.settings do self.settings[key] = nil end
   for key, value in next, settings do self.settings[key] = value end
+  self.unstarted = {}
   self:poll_soon()
 end
 
---- Has the connector that runs take over other options, if it can: nothing is disconnected then.
----@param part peerage.Part with the same files
----@return boolean is_done
-function M:configure_connector(part)
-  if not self.connector:configure(part.options, self.settings.timeout) then return false end
-  local running = self.connector_part
-  self.connector_part = { unit = running.unit, name = running.name, options = part.options, shared = running.shared }
-  return true
+--- Hands the connector that runs other options, which what it shares has taken over.
+---@param options table
+function M:set_connector_options(options)
+  self.connector_part.options = options
+  self.connector.instance:set_options(options)
+end
+
+-- Makes a live node its own, too, if it finds it.
+local function claim(self, name)
+  local record = self.registry:get(name)
+  if record and record.found then self.dialer:claim(record) end
+end
+
+--- Tries nobody any more. What it connected and another finds becomes that one's, too, before its connector lets go of it.
+function M:hand_over()
+  self.dialer:stop()
+  if not self.connector.instance:has("stop") then return end
+  for _, other in ipairs(self:siblings()) do
+    for _, record in ipairs(self.registry:sorted()) do
+      if record.live and record.attempts > 0 then claim(other, record.name) end
+    end
+  end
 end
 
 --- Puts another connector in the place of the one that runs, whose connections end with it; a plain function has none.
 ---@param part peerage.Part
 function M:replace_connector(part)
   local had_function = self.connector.asks_each_poll
-  self.dialer:stop()
+  self:hand_over()
   self.connector:stop()
   start_connector(self, part, self.connector.instance:state())
   if not (had_function and self.connector.asks_each_poll) then

@@ -100,19 +100,6 @@ function M:live(seconds)
   return live
 end
 
---- Has it take over other options, if it can; then they are its own.
----@param options table
----@param seconds number
----@return boolean is_done
-function M:configure(options, seconds)
-  if not self.instance:has("configure") then return false end
-  local ok, answer = self.instance:call("configure", seconds, options)
-  if not ok then say_failure(self, "configure", answer) end
-  if not ok or answer ~= true then return false end
-  self.instance:set_options(options)
-  return true
-end
-
 --- Ends it, politely.
 function M:stop() self.instance:stop() end
 

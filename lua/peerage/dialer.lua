@@ -72,6 +72,14 @@ local function try(self, record)
   self:pump()
 end
 
+--- Tries one that is live at once, which makes it this cluster's, too. Waits.
+---@param record peerage.Record
+function M:claim(record)
+  if self.pending[record.name] then return end
+  self.active, self.pending[record.name] = self.active + 1, true
+  try(self, record)
+end
+
 local function take(self)
   local name = table.remove(self.fresh)
   if name then return name end

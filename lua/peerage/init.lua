@@ -52,21 +52,20 @@ function M.load_config(path, overrides)
   return loaded, message, unit.files
 end
 
--- Whether a connection that one cluster can do without is another's, too.
-local function is_found_by_another(self, cluster, name)
-  local shared = cluster.connector_part.shared
+-- Others whose connections are the same ones.
+local function siblings_of(self, cluster)
+  local siblings, shared = {}, cluster.connector_part.shared
   for _, other in next, shared and self.clusters or {} do
-    local record = other ~= cluster and other.connector_part.shared == shared and other.registry:get(name)
-    if record and record.found then return true end
+    if other ~= cluster and other.connector_part.shared == shared then siblings[#siblings + 1] = other end
   end
-  return false
+  return siblings
 end
 
 local function start_cluster(self, planned)
   self.clusters[planned.name] = Cluster.start(planned, {
     name = self.name, scope = self.scope,
     on_poll = function() self.reload:glance() end,
-    is_found_by_another = function(cluster, name) return is_found_by_another(self, cluster, name) end,
+    siblings = function(cluster) return siblings_of(self, cluster) end,
   })
 end
 
@@ -82,6 +81,7 @@ local function files_in_use(self)
     add(cluster.provider_part.unit.files)
     add(cluster.connector_part.unit.files)
     add(cluster.refused)
+    add(cluster.unstarted)
   end
   return files
 end
@@ -133,7 +133,7 @@ local function reload_cluster(self, cluster)
   if ok then ok, message = self.shared:provide({ planned }) end
   if not ok then
     log.error("not reloaded, the old version keeps running: " .. message)
-    cluster.refused = files
+    cluster.unstarted = files
     return
   end
   for _, warning in ipairs(planned.warnings) do log.warn(warning) end
@@ -166,9 +166,11 @@ end
 
 -- What goes makes room first: what comes may want the same port.
 local function apply(self, planned)
+  self.shared:settle(planned.clusters)
   for name, cluster in next, self.clusters do
     if not planned.config.clusters[name] then
       self.clusters[name] = nil
+      cluster:hand_over()
       cluster:stop()
     end
   end
@@ -209,15 +211,18 @@ function Engine:take_changes(changed)
   if concerns_config and reload_config(self) then return end
   for _, cluster in next, self.clusters do
     if any_of(cluster.provider_part.unit.files, changed) or any_of(cluster.connector_part.unit.files, changed)
-      or any_of(cluster.refused, changed) then
+      or any_of(cluster.refused, changed) or any_of(cluster.unstarted, changed) then
       reload_cluster(self, cluster)
     end
   end
 end
 
---- Looks at once whether a file changed. A config that was refused is tried again: what it lacked may be there now.
+--- Looks at once whether a file changed. What was refused is tried again: what it lacked may be there now.
 function Engine:reload_now()
   if next(self.refused) then self.reload:forget(self.config.path) end
+  for _, cluster in next, self.clusters do
+    for path in next, cluster.unstarted do self.reload:forget(path) end
+  end
   self.reload:now()
 end
 

@@ -24,7 +24,7 @@ M.PROVIDER = {
 }
 M.CONNECTOR = {
   word = "connector", method = "connect",
-  optional = { "serve", "stop", "counters", "disconnect", "nodes", "check", "share", "configure" },
+  optional = { "serve", "stop", "counters", "disconnect", "nodes", "check", "share" },
   folder = engine.root .. "/lua/peerage/connectors", built_in = { "erlang", "none", "sidecar", "tcp" },
 }
 

@@ -16,7 +16,7 @@ local LOAD_TIMEOUT = 10 -- seconds for the top level of one provider file, and f
 ---@field name string
 ---@field options table
 ---@field shared table|nil of a connector: what its share() made
----@field is_ahead boolean|nil of a connector: what it shares was made by other options than these
+---@field is_taken_over boolean|nil of a connector: what it shares has taken these options over just now
 
 -- Runs what is, or calls, the user's code in a task of its own.
 local function run_apart(label, fn, ...)

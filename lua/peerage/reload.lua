@@ -22,6 +22,7 @@ function M.start(scope, is_watching, files, on_change)
     seen = files(), -- the last content of each file, in use or refused
     signatures = {}, -- of the last check
     missing = {},
+    forgotten = {}, -- a set of paths to report, changed or not
     wake = task.queue(1),
   }, M)
   self.watcher = Watcher.new(scope, function() self.wake:push("event") end)
@@ -49,11 +50,12 @@ end
 
 --- Reads every file and reports those that changed.
 function M:check()
-  local changed, signatures = {}, {}
+  local changed, signatures, forgotten = {}, {}, self.forgotten
+  self.forgotten = {} -- for the next look
   for _, path in ipairs(paths_of(self)) do
     signatures[path] = signature(path)
     local text, message = fs.read(path)
-    if text and text ~= self.seen[path] then self.seen[path], changed[path] = text, true end
+    if text and (text ~= self.seen[path] or forgotten[path]) then self.seen[path], changed[path] = text, true end
     if not text and self.seen[path] then say_missing(self, path, message) end
     if text then self.missing[path] = nil end
   end
@@ -99,7 +101,7 @@ end
 
 --- The next look reports this file again, changed or not.
 ---@param path string one that is in use
-function M:forget(path) self.seen[path] = false end
+function M:forget(path) self.forgotten[path] = true end
 
 --- Looks at once.
 function M:now() self.wake:push("now") end

@@ -40,10 +40,11 @@ local function is_new(cluster, old, new, running, loaded)
   return not equal(files, running.unit.files) and not equal(files, cluster.refused)
 end
 
--- One whose options alone have changed may take them over, which costs no connection.
+-- One goes on whose options alone have changed, if what it shares has taken them over: that costs no connection.
 local function update_connector(cluster, old_target, new_target, part)
   local has_same_code = equal(old_target, new_target) and equal(part.unit.files, cluster.connector_part.unit.files)
-  if has_same_code and cluster:configure_connector(part) then
+  if has_same_code and part.is_taken_over then
+    cluster:set_connector_options(part.options)
     return cluster.connector.log.info("other options are taken over")
   end
   cluster:replace_connector(part)
@@ -56,7 +57,8 @@ end
 function M.configure(cluster, planned)
   local old, new = cluster.settings, planned.settings
   local old_target = old.connect.target -- its settings are replaced in place
-  local has_new_connector = is_new(cluster, old.connect, new.connect, cluster.connector_part, planned.connector)
+  local has_new_connector = planned.connector.shared ~= cluster.connector_part.shared
+    or is_new(cluster, old.connect, new.connect, cluster.connector_part, planned.connector)
   local has_new_provider = old.serves ~= new.serves or is_new(cluster, old.via, new.via, cluster.provider_part, planned.provider)
   if has_new_provider or not equal(planned.provider.unit.files, cluster.refused) then cluster.refused = {} end
   cluster:configure(new)

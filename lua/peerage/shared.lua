@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- What all clusters of the process with one connector share, such as the Erlang node: made by the connector's share()
---- before the first of them starts, closed when the last has stopped.
---- Invariant: each has a scope of its own, and share() and close() run in tasks of their own.
+--- before the first of them starts, told of other options, closed when the last has stopped.
+--- Invariant: each has a scope of its own, and share(), configure() and close() run in tasks of their own.
 local call = require("peerage.call")
 local copy = require("peerage.copy")
 local describe = require("peerage.describe")
@@ -11,15 +11,19 @@ local log = require("engine.log")
 local M = {}
 M.__index = M
 
-local MAKE_TIMEOUT = 10 -- seconds for share()
+local MAKE_TIMEOUT = 10 -- seconds for share(), and for configure() of what it made
 local CLOSE_TIMEOUT = 1 -- seconds for close() of what it made
 
 ---@param scope engine.Scope who owns what is made
 ---@param name string this node's name
----@param seconds? number for one share(); 10
+---@param seconds? number for one share() or configure(); 10
 ---@return peerage.Shared
 function M.new(scope, name, seconds)
-  return setmetatable({ scope = scope, name = name, seconds = seconds or MAKE_TIMEOUT, made = {} }, M)
+  return setmetatable({
+    scope = scope, name = name, seconds = seconds or MAKE_TIMEOUT,
+    made = {}, -- by connector: what its clusters get
+    open = {}, -- a set: that, and what was replaced and is in use yet
+  }, M)
 end
 
 -- A connector is its file, whatever version of that; one that stands in the config has none.
@@ -33,19 +37,26 @@ local function ask(share, ...)
   error(("share() returned %s: expected a table with close(), or nil and a message"):format(describe.value(object)), 0)
 end
 
--- What it opens stays with `scope`; only the wait for it is bounded.
+-- What `fn` opens stays with `scope`; only the wait for it is bounded.
+local function run(self, scope, fn, ...) return call.run(scope, self.seconds, scope.run, scope, fn, ...) end
+
 local function make(self, part)
   local label = "connector " .. part.name
   local scope = self.scope:child(label)
   if not scope then return nil, label .. ": the engine is ending" end
-  local ok, object, message = call.run(scope, self.seconds, scope.run, scope, ask,
-    rawget(part.unit.module, "share"), copy(part.options), self.name, log.named(label))
-  if ok and object then return { object = object, options = part.options, scope = scope, log = log.named(label) } end
-  scope:close()
-  return nil, ("%s: %s"):format(label, ok and message or object.message)
+  local ok, object, message = run(self, scope, ask, rawget(part.unit.module, "share"), copy(part.options), self.name, log.named(label))
+  if not (ok and object) then
+    scope:close()
+    return nil, ("%s: %s"):format(label, ok and message or object.message)
+  end
+  local entry = { key = key_of(part.unit), object = object, options = part.options, scope = scope, log = log.named(label) }
+  self.made[entry.key], self.open[entry] = entry, true
+  return entry
 end
 
-local function close(entry)
+local function close(self, entry)
+  self.open[entry] = nil
+  if self.made[entry.key] == entry then self.made[entry.key] = nil end
   local ok, failure = call.run(entry.scope, CLOSE_TIMEOUT, function() entry.object:close() end)
   if not ok and failure.reason ~= "closed" then entry.log.warn("close() failed: " .. failure.message) end
   entry.scope:close()
@@ -59,47 +70,63 @@ local function sharing_parts(clusters)
   return parts
 end
 
--- What was there already, by other options, is to take over those of the first who has it now.
-local function compare_options(self, parts)
-  local is_settled = {}
-  for _, part in ipairs(parts) do
-    local entry = self.made[key_of(part.unit)]
-    if not is_settled[entry] then
-      is_settled[entry], part.is_ahead = true, not equal(entry.options, part.options)
-      entry.options = part.options
-    end
-  end
-end
-
---- Gives the connectors of planned clusters what they share, as `part.shared`; makes what is not there. Waits. Of
---- several clusters the first one's options count; `part.is_ahead` where it is yet to be told of them.
+--- Gives the connectors of planned clusters what they share, as `part.shared`; makes what is not there, of the first one's
+--- options. Waits.
 ---@param clusters peerage.PlannedCluster[]
 ---@return boolean|nil ok nil: what was made for them is closed again
 ---@return string? message
 function M:provide(clusters)
-  local fresh, parts = {}, sharing_parts(clusters)
-  for _, part in ipairs(parts) do
-    local key = key_of(part.unit)
-    if not self.made[key] then
-      local entry, message = make(self, part)
+  local fresh = {}
+  for _, part in ipairs(sharing_parts(clusters)) do
+    local entry = self.made[key_of(part.unit)]
+    if not entry then
+      local message
+      entry, message = make(self, part)
       if not entry then
-        for _, each in ipairs(fresh) do self:close(each) end
+        for _, each in ipairs(fresh) do close(self, each) end
         return nil, message
       end
-      self.made[key], fresh[#fresh + 1] = entry, key
+      fresh[#fresh + 1] = entry
     end
-    part.shared = self.made[key].object
+    part.shared = entry.object
   end
-  compare_options(self, parts)
   return true
 end
 
---- Closes one. Waits.
----@param key string|table
-function M:close(key)
-  local entry = self.made[key]
-  self.made[key] = nil
-  if entry then close(entry) end
+local function configure(object, options)
+  return type(object.configure) == "function" and object:configure(options) == true
+end
+
+local function take_over(self, entry, options)
+  local ok, is_done = run(self, entry.scope, configure, entry.object, copy(options))
+  if not ok then entry.log.error("configure() failed: " .. is_done.message, { traceback = is_done.traceback }) end
+  if not (ok and is_done) then return false end
+  entry.options = options
+  return true
+end
+
+-- Whether it took other options over. Else it is made anew, unless that wants what the old one still holds.
+local function follow(self, entry, part)
+  if equal(entry.options, part.options) then return false end
+  if take_over(self, entry, part.options) then return true end
+  local renewed, message = make(self, part)
+  if not renewed then entry.log.error("cannot be made anew, so its other options need a restart: " .. message) end
+  return false
+end
+
+--- Has what planned clusters share follow the options that the first of them has now: it takes them over, or is made anew.
+--- `part.is_taken_over` where its own options were so taken over. Waits.
+---@param clusters peerage.PlannedCluster[] to whom it was provided
+function M:settle(clusters)
+  local parts, is_asked, taken = sharing_parts(clusters), {}, {}
+  for _, part in ipairs(parts) do
+    local key = key_of(part.unit)
+    if not is_asked[key] then
+      is_asked[key], taken[key] = true, follow(self, self.made[key], part)
+    end
+    local entry = self.made[key]
+    part.shared, part.is_taken_over = entry.object, taken[key] and equal(entry.options, part.options)
+  end
 end
 
 --- Closes what none of these clusters has. Waits.
@@ -110,10 +137,10 @@ function M:keep(clusters)
     local object = cluster.connector_part.shared
     if object then used[object] = true end
   end
-  for key, entry in next, self.made do
-    if not used[entry.object] then unused[#unused + 1] = key end
+  for entry in next, self.open do
+    if not used[entry.object] then unused[#unused + 1] = entry end
   end
-  for _, key in ipairs(unused) do self:close(key) end
+  for _, entry in ipairs(unused) do close(self, entry) end
 end
 
 return M

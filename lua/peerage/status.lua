@@ -20,8 +20,16 @@ end
 
 local function row(record)
   if record.live then return { record.name, ok = true } end
-  if record.attempts == 0 then return { record.name } end
+  if record.attempts == 0 then return { record.name, reason = record.last_error } end
   return { record.name, ok = false, reason = record.last_error }
+end
+
+-- Puts a name in its place among sorted ones.
+local function insert(names, name)
+  local at = 1
+  while names[at] and names[at] < name do at = at + 1 end
+  table.insert(names, at, name)
+  names[report.LIMIT + 1] = nil
 end
 
 -- The rows that are shown; of the others it is enough to know how many there are.
@@ -29,12 +37,16 @@ local function collect(cluster)
   local registry, own = cluster.registry, cluster.self_name
   local found_count, live_count = registry:count()
   local us = registry:get(own)
-  if not (us and us.live) then live_count = live_count + 1 end
-  local rows, live = {}, us and {} or { own }
+  if us and not us.live then live_count = live_count + 1 end
+  local rows, live = {}, {}
   for _, record in ipairs(registry:sorted()) do
     if record.found and #rows < report.LIMIT then rows[#rows + 1] = row(record) end
     if (record.live or record == us) and #live < report.LIMIT then live[#live + 1] = record.name end
     if #rows == math.min(found_count, report.LIMIT) and #live == math.min(live_count, report.LIMIT) then break end
+  end
+  if not us then
+    insert(live, own)
+    live_count = live_count + 1
   end
   local collected = {
     version = version, cluster = cluster.name, provider = cluster.provider_part.name,

@@ -2,6 +2,7 @@
 -- One cluster's loop: when it polls, what it makes of the answers, and what a connector's word counts.
 local Cluster = require("peerage.cluster")
 local Hearing = require("support.hearing")
+local Registry = require("peerage.registry")
 local hostile = require("support.hostile")
 local scopes = require("engine.scope")
 local task = require("engine.task")
@@ -10,10 +11,10 @@ local timer = require("engine.timer")
 local PATIENCE = 5 -- seconds
 
 describe("a cluster", function()
-  local scope, hearing, cluster, others
+  local scope, hearing, cluster, siblings
 
   before_each(function()
-    scope, others = scopes.new("engine"), {}
+    scope, siblings = scopes.new("engine"), {}
     hearing = Hearing.start()
   end)
   after_each(function()
@@ -35,7 +36,7 @@ describe("a cluster", function()
       connector = part("links", connector or { connect = function() return true end, follows_found = true }),
     }, {
       name = "me@here", scope = scope, on_poll = function() end,
-      is_found_by_another = function(asking, name) return asking == cluster and others[name] or false end,
+      siblings = function(asking) return asking == cluster and siblings or {} end,
     })
     return cluster
   end
@@ -153,6 +154,73 @@ describe("a cluster", function()
     assert.is_truthy(said:find("n099@h\n     … and 100 more$"), said)
   end)
 
+  it("reports this node in its place among the live ones, whether it is found or not", function()
+    for _, list in ipairs({ { "a@h", "z@h" }, { "a@h", "me@here", "z@h" } }) do
+      start(list)
+      hearing:expect("LIVE NODES\n     a@h\n     me@here (self)\n     z@h")
+      cluster:stop()
+    end
+    start({ "z@h" })
+    hearing:expect("LIVE NODES\n     me@here (self)\n     z@h")
+    cluster:stop()
+    start({ "a@h" })
+    hearing:expect("LIVE NODES\n     a@h\n     me@here (self)")
+  end)
+
+  describe("between two polls", function()
+    local self
+
+    before_each(function()
+      start({ "a@h", "b@h", "c@h", "d@h" }, { connect = function() return true end, serve = function(connector)
+        self = connector
+        task.sleep(3600)
+      end })
+      hearing:expect("d@h       true")
+    end)
+
+    local function tables() return hearing:count("LIVE NODES") end
+
+    it("reports at once who went down, those of one moment together", function()
+      self:down("a@h", "closed")
+      task.sleep(0.01)
+      self:down("b@h", "tick timeout")
+      local said = hearing:expect("a@h       false (closed)\n     b@h       false (tick timeout)\n     c@h       true")
+      assert.equal("info", said.level)
+      assert.equal(2, tables())
+    end)
+
+    it("reports so at most once a second, and misses nobody", function()
+      local started = timer.now()
+      self:down("a@h", "closed")
+      hearing:expect("a@h       false (closed)")
+      for _, name in ipairs({ "b@h", "c@h" }) do
+        self:down(name, "closed")
+        task.sleep(0.2)
+      end
+      hearing:expect("b@h       false (closed)\n     c@h       false (closed)\n     d@h       true")
+      assert(timer.now() - started > 1)
+      assert.equal(3, tables())
+    end)
+
+    it("says why one went down that was live before it was tried", function()
+      cluster.registry:get("b@h").attempts = 0
+      self:down("b@h", "tick timeout")
+      hearing:expect("b@h       not tried (tick timeout)")
+    end)
+
+    it("says nothing of who comes up or was not live, nor twice what a poll reports", function()
+      self:up("x@h")
+      self:down("y@h", "closed")
+      task.sleep(0.2)
+      assert.equal(1, tables())
+      self:down("a@h", "closed")
+      poll_again()
+      hearing:expect("RESULT")
+      task.sleep(0.2)
+      assert.equal(2, tables())
+    end)
+  end)
+
   it("with a function that connects, drops who is not found any more", function()
     local list, downs = { "a@h" }, task.queue()
     start(function() return list end, { connect = function() return true end }, {
@@ -228,7 +296,8 @@ describe("a cluster", function()
     end)
 
     it("prunes nobody whom another cluster finds that shares the connections", function()
-      list, others = { "a@h", "b@h", "c@h" }, { ["a@h"] = true }
+      list, siblings[1] = { "a@h", "b@h", "c@h" }, { registry = Registry.new() }
+      siblings[1].registry:update({ "a@h" }, { source = "x", now = timer.now(), complete = true })
       local disconnected = task.queue()
       start(function() return list end, connector({ disconnect = function(_, node)
         links[node.name] = nil
@@ -239,7 +308,7 @@ describe("a cluster", function()
       poll_again()
       assert.equal("b@h", disconnected:pop())
       assert.is_true(is_live("a@h"))
-      others = {}
+      siblings[1].registry:update({}, { source = "x", now = timer.now(), complete = true })
       poll_again()
       assert.equal("a@h", disconnected:pop())
       assert.is_false(is_live("a@h"))

@@ -53,6 +53,23 @@ describe("the dialer", function()
     task.sleep(0)
   end
 
+  it("tries one that is live when it is claimed, and waits for that; not one that it is trying", function()
+    registry:update({ "a@h", "b@h" }, { source = "x", now = timer.now(), complete = true })
+    registry:set_live("a@h", true, timer.now())
+    local claiming = task.spawn(function() dialer:claim(registry:get("a@h")) end)
+    task.sleep(0)
+    dialer:claim(registry:get("a@h"))
+    assert.same({ "a@h" }, tried)
+    finish("a@h", true)
+    claiming:wait()
+    assert.same({ 1, dialer }, { registry:get("a@h").attempts, registry:get("a@h").dialed_by })
+    dialer:offer("b@h")
+    dialer:pump()
+    task.sleep(0)
+    finish("b@h", true)
+    assert.same({ "a@h", "b@h" }, tried)
+  end)
+
   local function names(prefix, count)
     local list = {}
     for i = 1, count do list[i] = ("%s%05d@h"):format(prefix, i) end

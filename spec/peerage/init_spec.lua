@@ -1,57 +1,21 @@
 -- SPDX-License-Identifier: MIT
 -- The engine as a whole in this process: what a change of a file does to what runs, and what it leaves alone.
-local Folder = require("support.folder")
-local Hearing = require("support.hearing")
+local Engine = require("support.engine")
 local log = require("engine.log")
-local peerage = require("peerage")
-local plan = require("peerage.plan")
 local task = require("engine.task")
-local timer = require("engine.timer")
-
-local PATIENCE = 5 -- seconds
 
 describe("an engine that reloads", function()
-  local folder, hearing, engine
+  local host, folder, hearing, engine
 
   before_each(function()
-    folder = Folder.new()
-    hearing = Hearing.start()
+    host = Engine.new()
+    folder, hearing = host.folder, host.hearing
   end)
-  after_each(function()
-    if engine then engine:stop() end
-    engine = nil
-    hearing:stop()
-    log.level("info")
-    folder:remove()
-  end)
+  after_each(function() host:close() end)
 
-  local function start(text)
-    local conf = assert(peerage.load_config(folder:write("config.lua", text)))
-    engine = peerage.start(assert(plan.prepare(conf)))
-    return engine
-  end
-
-  -- Each saves and waits until that was taken in.
-  local function save(name, text, expected)
-    folder:write(name, text)
-    engine:reload_now()
-    return hearing:expect(expected)
-  end
-
-  local function await(condition, what)
-    local deadline = timer.now() + PATIENCE
-    while not condition() do
-      if timer.now() > deadline then error("waited in vain for " .. what, 2) end
-      task.sleep(0.005)
-    end
-  end
-
-  local function await_live(name)
-    await(function()
-      local record = engine.clusters.default.registry:get(name)
-      return record and record.live
-    end, name .. " to be live")
-  end
+  local function start(text) engine = assert(host:start(text)) end
+  local function save(...) return host:save(...) end
+  local function await_live(name) return host:await_live(name) end
 
   local function provider(answer) return ("return { poll = function(self) %s end }"):format(answer) end
 
@@ -92,139 +56,6 @@ describe("an engine that reloads", function()
       await_live("a@b")
       assert.equal(0, hearing:count("down: "))
       save("links.lua", LINKS:format("mended"), "mended")
-    end)
-  end)
-
-  describe("with a connector that shares something", function()
-    local LINKS = [[return { options = { port = { type = "integer", default = 1 } }, connect = function() return true end,
-      share = function(options, name)
-        print("made for " .. name .. " with " .. options.port)
-        require("engine.timer").every(3600, function() end)
-        %s
-        return { close = function() print("closed") end }
-      end,
-      serve = function(self) print("served " .. type(self.shared)) require("engine.task").sleep(3600) end,
-      stop = function(self) print("stopped") end, %s }]]
-    local HEAD = 'return { sync_offset = 0, interval = 3600, name = "me@here", via = function() return {} end, connect = "none", '
-
-    local function config(text) return HEAD .. text .. " }" end
-    local function order_of(...)
-      local wanted, seen = {}, {}
-      for _, text in ipairs({ ... }) do wanted[text] = true end
-      for _, entry in ipairs(hearing.said) do
-        if wanted[entry.message] then seen[#seen + 1] = entry.message end
-      end
-      return seen
-    end
-
-    before_each(function() folder:write("links.lua", LINKS:format("", "")) end)
-
-    it("has it made once before its clusters start, and closed when they have stopped", function()
-      start(config('clusters = { a = { connect = "links" }, b = { connect = "links" }, c = {} }'))
-      hearing:expect("served table")
-      hearing:expect("served table")
-      engine:stop()
-      engine = nil
-      assert.same({ "made for me@here with 1", "served table", "served table", "stopped", "stopped", "closed" },
-        order_of("made for me@here with 1", "served table", "stopped", "closed"))
-    end)
-
-    it("does not start when that cannot be made, and leaves nothing", function()
-      folder:write("other.lua", LINKS:format('if true then return nil, "me@here is in use" end', ""))
-      local conf = assert(peerage.load_config(folder:write("config.lua",
-        config('clusters = { a = { connect = "links" }, b = { connect = "other" } }'))))
-      assert.same({ nil, "connector other: me@here is in use" }, { peerage.start(assert(plan.prepare(conf))) })
-      assert.same({ "made for me@here with 1", "made for me@here with 1", "closed" },
-        order_of("made for me@here with 1", "served table", "closed"))
-    end)
-
-    it("makes it for a cluster that comes, and closes it after the last that goes", function()
-      start(config("clusters = { a = {} }"))
-      save("config.lua", config('clusters = { a = {}, b = { connect = "links" }, c = { connect = "links" } }'), "made for")
-      hearing:expect("served table")
-      hearing:expect("served table")
-      save("config.lua", config('clusters = { a = {}, c = { connect = "links" } }'), "config.lua: reloaded")
-      assert.equal(0, hearing:count("closed"))
-      save("config.lua", config("clusters = { a = {}, c = {} }"), "config.lua: reloaded")
-      assert.same({ "stopped", "stopped", "closed" }, order_of("stopped", "closed"))
-      assert.equal(1, hearing:count("made for"))
-    end)
-
-    it("keeps the old config when it cannot be made for a new one, until a change mends that", function()
-      folder:write("links.lua", LINKS:format('do return nil, "in use" end', ""))
-      start(config("clusters = { default = {} }"))
-      save("config.lua", config('interval = 1800, clusters = { default = { connect = "links" } }'),
-        "not reloaded, the old config stays: connector links: in use")
-      assert.same({ "none", 3600 }, { engine.clusters.default.connector_part.name, engine.clusters.default.settings.interval })
-      save("links.lua", LINKS:format("", ""), "served table")
-      assert.equal(1800, engine.clusters.default.settings.interval)
-    end)
-
-    it("tries a config that was refused again when it is told to reload, though no file has changed", function()
-      folder:write("links.lua", LINKS:format(([[if not io.open("%s") then return nil, "in use" end]]):format(folder.path .. "/free"), ""))
-      start(config("clusters = { default = {} }"))
-      local connected = config('connect = "links"')
-      for _ = 1, 2 do save("config.lua", connected, "not reloaded, the old config stays: connector links: in use") end
-      folder:write("free", "")
-      save("config.lua", connected, "served table")
-      hearing:expect("config.lua: reloaded")
-      engine:reload_now() -- which is nothing any more
-      save("config.lua", connected .. " -- changed", "config.lua: reloaded")
-      assert.equal(2, hearing:count("config.lua: reloaded"))
-    end)
-
-    it("keeps it through a reload of the connector's file, and makes it when a new version begins to share", function()
-      folder:write("links.lua", "return { connect = function() return true end, stop = function() print('stopped plain') end }")
-      start(config('connect = "links"'))
-      save("links.lua", LINKS:format("", ""), "served table")
-      save("links.lua", LINKS:format("", "nodes = function() return {} end,"), "served table")
-      assert.equal(1, hearing:count("made for"))
-      assert.equal(0, hearing:count("closed"))
-      save("links.lua", "return { connect = function() return true end }", "closed")
-    end)
-
-    it("keeps the old version when a new one cannot make it", function()
-      folder:write("links.lua", "return { connect = function() return true end, stop = function() print('stopped plain') end }")
-      start(config('connect = "links"'))
-      save("links.lua", LINKS:format('do return nil, "in use" end', ""),
-        "not reloaded, the old version keeps running: connector links: in use")
-      assert.equal(0, hearing:count("stopped plain"))
-      save("links.lua", LINKS:format("", ""), "served table")
-    end)
-
-    it("lets it take other options over, and what is shared stays", function()
-      folder:write("links.lua", LINKS:format("",
-        "configure = function(self, options) print(self.options.port .. ' to ' .. options.port) return true end,"))
-      start(config('connect = { "links", port = 5 }'))
-      hearing:expect("served table")
-      save("config.lua", config('connect = { "links", port = 6 }'), "5 to 6")
-      hearing:expect("config.lua: reloaded")
-      save("config.lua", config('connect = { "links", port = 7 }'), "6 to 7")
-      hearing:expect("config.lua: reloaded")
-      assert.same({ 0, 0, 1, 1 }, { hearing:count("stopped"), hearing:count("closed"), hearing:count("made for"), hearing:count("served") })
-    end)
-
-    it("has it take over the options of a cluster that comes in the place of the one for which it was made", function()
-      folder:write("links.lua", LINKS:format("",
-        "configure = function(self, options) print('took over ' .. options.port .. type(self.shared)) return true end,"))
-      start(config('clusters = { a = { connect = { "links", port = 5 } }, b = {} }'))
-      save("config.lua", config('clusters = { c = { connect = { "links", port = 6 } }, b = {} }'), "took over 6table")
-      save("config.lua", config('clusters = { c = {}, b = { connect = { "links", port = 7 } } }'), "took over 7table")
-      hearing:expect("config.lua: reloaded")
-      assert.same({ 0, 1 }, { hearing:count("closed"), hearing:count("made for") })
-    end)
-
-    it("shows its counters and restarts under its name", function()
-      folder:write("links.lua", [[return { connect = function() return true end, serve = function() error("boom", 0) end,
-        counters = function() return { links = 3, [1] = 2, words = "x" } end }]])
-      start(config('clusters = { default = { connect = "links" }, web = { connect = "links" } }'))
-      hearing:expect("serve() failed: boom")
-      hearing:expect("serve() failed: boom")
-      local text = engine:explain()
-      for _, line in ipairs({ "connector links: links: 3", "web: connector links: links: 3", "web: connector links: restarts: 1" }) do
-        assert.is_truthy(text:find("\n *" .. line .. "\n") or text:find("\n *" .. line .. "$"), text)
-      end
-      assert.is_nil(text:find("words", 1, true))
     end)
   end)
 
@@ -430,6 +261,20 @@ describe("an engine that reloads", function()
     await_live("old@a")
     folder:write("names.lua", "return { 'new@a' }")
     await_live("new@a")
+  end)
+
+  it("shows the counters and restarts of a connector under its name", function()
+    folder:write("links.lua", [[return { connect = function() return true end, serve = function() error("boom", 0) end,
+      counters = function() return { links = 3, [1] = 2, words = "x" } end }]])
+    start([[return { sync_offset = 0, interval = 3600, name = "me@here", via = function() return {} end,
+      clusters = { default = { connect = "links" }, web = { connect = "links" } } }]])
+    hearing:expect("serve() failed: boom")
+    hearing:expect("serve() failed: boom")
+    local text = engine:explain()
+    for _, line in ipairs({ "connector links: links: 3", "web: connector links: links: 3", "web: connector links: restarts: 1" }) do
+      assert.is_truthy(text:find("\n *" .. line .. "\n") or text:find("\n *" .. line .. "$"), text)
+    end
+    assert.is_nil(text:find("words", 1, true))
   end)
 
   it("says the state of each cluster while clusters come", function()

@@ -160,7 +160,7 @@ describe("the loader", function()
       refuses_text("return { poll = print, serve = true }", "serve: expected a function, found a boolean (true)")
     end)
     it("a connector one of whose functions is none", function()
-      for _, name in ipairs({ "nodes", "check", "share", "configure", "counters" }) do
+      for _, name in ipairs({ "nodes", "check", "share", "counters" }) do
         folder:write("dialer.lua", ("return { connect = print, %s = 5 }"):format(name))
         refuses("dialer", ("dialer.lua: %s: expected a function, found a number (5)"):format(name), loader.CONNECTOR)
       end

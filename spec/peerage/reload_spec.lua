@@ -72,6 +72,25 @@ describe("the look for changed files", function()
     assert.equal(1, hearing:count("is gone"))
   end)
 
+  it("reports a file again that it was told to forget, though it was just looking", function()
+    local path = use("a.lua", "one")
+    local reload
+    reload = Reload.start(scope, false, function() return files end, function(changed)
+      if changes:count() == 0 then reload:forget(path) end
+      files[path] = "two"
+      changes:push(changed)
+    end)
+    task.sleep(0.1)
+    folder:write("a.lua", "two")
+    reload:now()
+    while changes:count() == 0 do task.sleep(0.005) end
+    for _ = 1, 2 do
+      reload:now()
+      task.sleep(0.1)
+    end
+    assert.equal(2, changes:count())
+  end)
+
   it("at a poll sees a file that no watch has seen, in use only", function()
     local a, b = use("a.lua", "one"), use("b.lua", "one")
     local reload = start(true)

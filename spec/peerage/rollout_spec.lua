@@ -33,7 +33,9 @@ describe("a rollout", function()
 
   before_each(function()
     scope, hearing, running = scopes.new("engine"), Hearing.start(), {}
-    cluster = Cluster.start(plan(version("first")), { name = "me@here", scope = scope, on_poll = function() end })
+    cluster = Cluster.start(plan(version("first")), {
+      name = "me@here", scope = scope, on_poll = function() end, siblings = function() return {} end,
+    })
     task.sleep(0.02)
   end)
   after_each(function()
@@ -85,93 +87,71 @@ describe("a rollout", function()
   end)
 
   describe("of other options of the connector", function()
-    local configured, stopped
+    local stopped, shared
 
-    before_each(function() configured, stopped = {}, 0 end)
+    before_each(function() stopped, shared = 0, {} end)
 
     -- A plan with another connector, of a file of the text `text`.
-    local function with_connector(options, configure, text)
+    local function with_connector(options, is_taken_over, text)
       local module = {
-        connect = function() return true end, configure = configure,
+        connect = function() return true end,
         nodes = function(self) return { "live" .. self.options.port .. "@h" } end,
         stop = function() stopped = stopped + 1 end,
       }
       local planned = plan(cluster.provider_part)
       planned.settings.connect = { target = "links", options = options, where = tostring(options) }
       planned.connector = {
-        name = "links", options = options, shared = {},
+        name = "links", options = options, shared = shared, is_taken_over = is_taken_over,
         unit = { name = "links", path = "links.lua", module = module, files = { ["links.lua"] = text or "first" } },
       }
       return planned
     end
 
-    local function take(self, options)
-      configured[#configured + 1] = { self.options.port, options.port }
-      return true
-    end
-
-    local function begin(configure)
-      rollout.configure(cluster, with_connector({ port = 1 }, configure))
+    local function begin()
+      rollout.configure(cluster, with_connector({ port = 1 }))
       hearing:expect("reloaded")
       return cluster.connector
     end
 
-    it("leaves it running when it takes them over", function()
-      local connector, part = begin(take), cluster.connector_part
-      rollout.configure(cluster, with_connector({ port = 2 }, take))
-      hearing:expect("other options are taken over")
-      assert.equal(connector, cluster.connector)
-      assert.same({ { 1, 2 } }, configured)
-      assert.equal(0, stopped)
-      assert.same({ ["live2@h"] = true }, cluster.connector:live(1))
-      assert.same({ 2, part.shared, part.unit },
-        { cluster.connector_part.options.port, cluster.connector_part.shared, cluster.connector_part.unit })
-      rollout.configure(cluster, with_connector({ port = 2 }, take)) -- the same once more is nothing new
-      assert.equal(1, #configured)
-      rollout.configure(cluster, with_connector({ port = 1 }, take))
-      assert.same({ 2, 1 }, configured[2])
-    end)
-
-    for why, configure in pairs({
-      ["says no"] = function() return false end,
-      ["says nothing"] = function() end,
-      ["raises"] = function() error("boom") end,
-      ["does not end"] = function() task.sleep(3600) end,
-    }) do
-      it("replaces it when it " .. why, function()
-        local connector = begin(configure)
-        cluster.settings.timeout = 0.05
-        local planned = with_connector({ port = 2 }, configure)
-        planned.settings.timeout = 0.05
-        rollout.configure(cluster, planned)
-        hearing:expect("reloaded")
-        assert.are_not.equal(connector, cluster.connector)
-        assert.equal(1, stopped)
-        assert.same({ ["live2@h"] = true }, cluster.connector:live(1))
-        if why == "raises" then assert.equal(1, hearing:count("configure() failed: ")) end
-      end)
+    local function is_replaced(planned)
+      local connector = cluster.connector
+      rollout.configure(cluster, planned)
+      assert.same({ ["live" .. planned.connector.options.port .. "@h"] = true }, cluster.connector:live(1))
+      return connector ~= cluster.connector
     end
 
-    it("replaces it when it has no configure()", function()
-      local connector = begin(nil)
-      rollout.configure(cluster, with_connector({ port = 2 }, nil))
-      assert.are_not.equal(connector, cluster.connector)
+    it("leaves it running when what it shares took them over", function()
+      begin()
+      assert.is_false(is_replaced(with_connector({ port = 2 }, true)))
+      hearing:expect("other options are taken over")
+      assert.same({ 0, 2, shared }, { stopped, cluster.connector_part.options.port, cluster.connector_part.shared })
+      assert.is_false(is_replaced(with_connector({ port = 2 }, false))) -- the same once more is nothing new
+      assert.is_false(is_replaced(with_connector({ port = 1 }, true)))
+    end)
+
+    it("replaces it when that was not taken over", function()
+      begin()
+      assert.is_true(is_replaced(with_connector({ port = 2 }, false)))
+      assert.equal(1, stopped)
     end)
 
     it("replaces it when it has other files, too", function()
-      local connector = begin(take)
-      rollout.configure(cluster, with_connector({ port = 2 }, take, "second"))
-      assert.are_not.equal(connector, cluster.connector)
-      assert.same({}, configured)
+      begin()
+      assert.is_true(is_replaced(with_connector({ port = 2 }, true, "second")))
     end)
 
     it("replaces it when it is another one of the config", function()
-      local connector = begin(take)
-      local planned = with_connector({ port = 2 }, take)
+      begin()
+      local planned = with_connector({ port = 2 }, true)
       planned.settings.connect.target = planned.connector.unit.module
-      rollout.configure(cluster, planned)
-      assert.are_not.equal(connector, cluster.connector)
-      assert.same({}, configured)
+      assert.is_true(is_replaced(planned))
+    end)
+
+    it("replaces it when what it shares is another one now, though its own options are the same", function()
+      begin()
+      shared = {}
+      assert.is_true(is_replaced(with_connector({ port = 1 })))
+      assert.equal(shared, cluster.connector_part.shared)
     end)
   end)
 

@@ -73,30 +73,103 @@ describe("what connectors share", function()
     assert.same({ "make one", "make two", "close one" }, events)
   end)
 
-  it("is behind the options of who comes later with others, until that was said once", function()
-    local function provide(...)
+  describe("and is told of other options", function()
+    local configure
+
+    -- Plans with these ports, provided and settled; then whether each connector's options were taken over.
+    local function settle(...)
       local said = {}
-      for i, port in ipairs({ ... }) do said[i] = plan("a.lua", maker("a"), { port = port }) end
+      for i, port in ipairs({ ... }) do
+        said[i] = plan("a.lua", function(options)
+          note("make", options.port)
+          return {
+            port = options.port, close = function() note("close", options.port) end,
+            configure = configure and function(_, given)
+              note("configure", given.port)
+              return configure(given)
+            end,
+          }
+        end, { port = port })
+      end
       assert.is_true(shared:provide(said))
-      for i, each in ipairs(said) do said[i] = each.connector.is_ahead or false end
+      shared:settle(said)
+      shared:keep(running(unpack(said)))
+      for i, each in ipairs(said) do said[i] = each.connector.is_taken_over or false end
       return said
     end
-    assert.same({ false, false }, provide(1, 1))
-    assert.same({ false }, provide(1))
-    assert.same({ true, false }, provide(2, 2))
-    assert.same({ false, false }, provide(2, 3)) -- the first one's count
-    assert.same({ true }, provide(1))
-    assert.same({ "make a" }, events)
-  end)
 
-  it("is not behind options of a config that is refused", function()
-    local function with_port(port) return plan("a.lua", maker("a"), { port = port }) end
-    assert.is_true(shared:provide({ with_port(1) }))
-    assert.is_nil((shared:provide({ with_port(2), plan("b.lua", function() return nil, "no" end) })))
-    local again, other = with_port(1), with_port(2)
-    assert.is_true(shared:provide({ again }))
-    assert.is_true(shared:provide({ other }))
-    assert.same({ false, true }, { again.connector.is_ahead, other.connector.is_ahead })
+    it("takes over those of the first cluster, once", function()
+      configure = function() return true end
+      assert.same({ false, false }, settle(1, 1))
+      assert.same({ false }, settle(1))
+      assert.same({ true, true }, settle(2, 2))
+      assert.same({ false, false }, settle(2, 3))
+      assert.same({ true, false }, settle(3, 2))
+      assert.same({ true }, settle(1))
+      assert.same({ "make 1", "configure 2", "configure 3", "configure 1" }, events)
+    end)
+
+    it("is given a copy, and what it opens then stays", function()
+      local ticks = task.queue()
+      configure = function(given)
+        given.port = 7
+        timer.every(0.001, function() ticks:push(true) end)
+        return true
+      end
+      settle(1)
+      assert.same({ true }, settle(2))
+      assert.same({ false }, settle(2))
+      while ticks:count() > 0 do ticks:pop() end
+      assert.is_true(task.timeout(1, ticks.pop, ticks))
+    end)
+
+    for why, answer in pairs({
+      ["has no configure()"] = false,
+      ["says no"] = function() return false end,
+      ["says nothing"] = function() end,
+      ["raises"] = function() error("boom", 0) end,
+      ["does not end"] = function() task.sleep(3600) end,
+    }) do
+      it("is made anew when it " .. why .. ", and the old one is closed then", function()
+        configure = answer
+        settle(1)
+        assert.same({ false, false }, settle(2, 2))
+        assert.same({ "make 1", "make 2", "close 1" }, {
+          events[1], unpack(events, answer and 3 or 2),
+        })
+        assert.same({ false }, settle(2))
+        if why == "raises" then assert.equal("connector a.lua", hearing:expect("configure() failed: boom").source) end
+      end)
+    end
+
+    it("stays when it cannot be made anew, and is asked at each reload", function()
+      local is_free = true
+      local function with_port(port)
+        local planned = plan("a.lua", function(options)
+          if not is_free then return nil, "in use" end
+          return maker("of " .. options.port)()
+        end, { port = port })
+        assert.is_true(shared:provide({ planned }))
+        shared:settle({ planned })
+        shared:keep(running(planned))
+        return planned.connector.shared.name
+      end
+      assert.equal("of 1", with_port(1))
+      is_free = false
+      assert.equal("of 1", with_port(2))
+      hearing:expect("cannot be made anew, so its other options need a restart: connector a.lua: in use")
+      is_free = true
+      assert.equal("of 2", with_port(2))
+      assert.same({ "make of 1", "make of 2", "close of 1" }, events)
+    end)
+
+    it("hears nothing of a config that is refused", function()
+      configure = function() return true end
+      settle(1)
+      assert.is_nil((shared:provide({ plan("a.lua", print, { port = 2 }), plan("b.lua", function() return nil, "no" end) })))
+      assert.same({ false }, settle(1))
+      assert.same({ "make 1" }, events)
+    end)
   end)
 
   it("is made of a copy of the first cluster's options, this node's name and a log", function()

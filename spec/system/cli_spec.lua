@@ -76,6 +76,13 @@ describe("the command line", function()
       'return { clusters = { a = { connect = "erlang" }, b = { connect = "sidecar" } } }',
       'clusters.a.connect is "erlang" and clusters.b.connect',
     },
+    ["an Erlang node without a name"] = { 'return { connect = "erlang" }', "connect: an Erlang node needs a name of its own" },
+    ["an Erlang node that listens on an interface"] = {
+      'return { name = "a@b", erlang = { listen = "eth0" } }', "erlang: listen: expected an address like 0.0.0.0 or ::1",
+    },
+    ["a cookie_file that is not there"] = {
+      'return { name = "a@b", connect = { "erlang", cookie_file = "cookie" } }', "connect: cannot read cookie: no such file or directory",
+    },
     ["a bad name"] = { 'return { name = "me" }', "name" },
     ["a cluster's wrong key"] = { 'return { clusters = { web = { via = "self", timeuot = 1 } } }', "clusters.web" },
   }) do
@@ -87,6 +94,14 @@ describe("the command line", function()
       assert.is_truthy(result.stderr:find("config.lua", 1, true), result.stderr)
     end)
   end
+
+  it("takes a sidecar's cookie_file that is not there yet, and looks at no cookie that is not named", function()
+    for _, text in ipairs({ 'connect = { "sidecar", cookie_file = "cookie" }', "" }) do
+      folder:write("config.lua", 'return { name = "a@b.c", ' .. text .. " }")
+      local result = run({ "--check", "config.lua" }, { cwd = folder.path, env = { HOME = folder.path .. "/nowhere" } })
+      assert.are.same({ 0, "ok\n", "" }, { result.code, result.stdout, result.stderr })
+    end
+  end)
 
   it("exits with 1, and says why, when a connector cannot make what its clusters share", function()
     folder:write("links.lua", [[return { connect = function() return true end, share = function(_, name)

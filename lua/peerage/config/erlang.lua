@@ -55,6 +55,15 @@ local function merge(places, path)
   return merged
 end
 
+-- Without a name a cluster does not connect by it unless that is written.
+local function warn_unused(clusters, path)
+  local warning = path .. ": erlang: no cluster connects by erlang or sidecar"
+  for _, cluster in next, clusters do
+    if cluster.connect.default then return warning .. ': give a name, then connect = "erlang" is the default' end
+  end
+  return warning
+end
+
 --- Gives each cluster that connects by the Erlang node all options of the node, wherever they stand.
 ---@param config { erlang: table?, clusters: table<string, peerage.ClusterConfig> } its clusters are changed in place
 ---@param path string the config's, for messages
@@ -63,7 +72,7 @@ end
 function M.spread(config, path)
   local users = users_of(config.clusters)
   if not users[1] then
-    return config.erlang and { path .. ": erlang: no cluster connects by erlang or sidecar" } or {}
+    return config.erlang and { warn_unused(config.clusters, path) } or {}
   end
   local ok, message = check_connectors(users, path)
   if not ok then return nil, message end

@@ -4,6 +4,7 @@
 local Node = require("peerage.erlang.node")
 local cookies = require("peerage.erlang.cookie")
 local copy = require("peerage.copy")
+local describe = require("peerage.describe")
 local equal = require("peerage.equal")
 local node_names = require("peerage.node")
 local options = require("peerage.erlang.options")
@@ -20,23 +21,44 @@ local function check_ports(ports)
   return nil, ("expected whole numbers, found %g and %g"):format(ports[1], ports[2])
 end
 
+-- An address as such; the host of a node's name may be a name as well.
+local function is_address(host)
+  if host:find(":", 1, true) then return host:find("^[%x:.]+$") or host:find("^[%x:.]+%%[%w_.-]+$") end
+  local bytes = { host:match("^(%d+)%.(%d+)%.(%d+)%.(%d+)$") }
+  for _, byte in ipairs(bytes) do
+    if tonumber(byte) > 255 then return false end
+  end
+  return #bytes == 4
+end
+
+local function check_listen(address)
+  if is_address(address) then return true end
+  return nil, "expected an address like 0.0.0.0 or ::1, found " .. describe.value(address)
+end
+
 M.options = options.with({
   epmd = {
     type = "string", default = "auto", values = { "auto", "client", "off" },
     doc = "auto: serve EPMD where none answers; client: never; off: neither register nor serve",
   },
   hidden = { type = "boolean", default = true, doc = "stand in nodes(hidden) of BEAM nodes, not in nodes()" },
-  listen = { type = "string", min = 1, doc = "address to listen on; default: the host in the name if it is one, else all" },
+  listen = {
+    type = "string", check = check_listen, doc = "address to listen on; default: the host in the name if it is one, else all",
+  },
   dist_port = { type = "range", min = 1, max = 65535, check = check_ports, doc = "port to listen on, or the first and last; default: any" },
 })
 
---- What is wrong with the options, or doubtful.
+--- What is wrong with the options, or doubtful. Waits.
 ---@param given table
 ---@param context peerage.ConnectorContext
 ---@return true|nil ok
 ---@return string? message
 function M.check(given, context)
+  if not context.name_given then
+    return nil, 'an Erlang node needs a name of its own: expected name = "app@host", found none'
+  end
   local ok, message = options.check(given)
+  if ok and given.cookie_file then ok, message = cookies.read({ cookie_file = given.cookie_file }) end
   if not ok then return nil, message end
   if context.provider.exposure then
     return true, ("anyone on the network can have this node dial others: provider %s takes names from anyone, see secret")
@@ -53,7 +75,7 @@ Membership.__index = Membership
 
 local function address_of(name)
   local _, host = node_names.split(name)
-  return (host:find("^[%d.]+$") or host:find(":", 1, true)) and host or "0.0.0.0"
+  return is_address(host) and host or "0.0.0.0"
 end
 
 --- Makes the one node of the process. Waits.
@@ -84,12 +106,14 @@ end
 
 --- Takes over changed options. A new cookie is for the handshakes to come.
 ---@param given table
+---@return true taken over
 function Membership:configure(given)
   for _, name in ipairs(OF_LISTENER) do
     if not equal(self.options[name], given[name]) then self.log.warn(name .. ": changed: that needs a restart") end
   end
   self.options.cookie, self.options.cookie_file = given.cookie, given.cookie_file
   self.node:configure({ ticktime = given.ticktime, max_frame = given.max_frame })
+  return true
 end
 
 local function forget(self, name, who)
@@ -138,13 +162,6 @@ end
 function Membership:close()
   self.node:close()
   self.scope:close()
-end
-
----@param given table
----@return true taken over
-function M.configure(self, given)
-  self.shared:configure(given)
-  return true
 end
 
 -- Names whose links this cluster let go, though they stay for others.

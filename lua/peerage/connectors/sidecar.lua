@@ -71,13 +71,6 @@ function M.share(options, name, log)
   return Beam.start({ name = name, options = options, log = log, scope = scopes.new(), start_node = Node.start })
 end
 
----@param options table
----@return true taken over
-function M.configure(self, options)
-  self.shared:configure(options)
-  return true
-end
-
 local function refusal(beam, name)
   if not node_names.is_name(name) then return "not a node name of at most 255 bytes" end
   if name == beam.own_name then return "that is the sidecar itself" end

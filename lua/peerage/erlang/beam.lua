@@ -146,10 +146,12 @@ end
 
 --- Takes over changed options. A new cookie or port is for the next attempt, which comes at once if there is no link.
 ---@param options table
+---@return true taken over
 function M:configure(options)
   self.options = options
   if self.node then self.node:configure({ ticktime = options.ticktime, max_frame = options.max_frame }) end
   if self.reason then self.wake:push(true) end
+  return true
 end
 
 ---@return table<string, integer>

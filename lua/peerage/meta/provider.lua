@@ -89,15 +89,18 @@ function Connector.counters(self) end
 ---@field name_given boolean
 ---@field provider { name: string, options: table<string, any>, exposure: "open"|"accepted"|nil }
 
---- Optional. Whether the options will do; asked before anything starts, and by --check and --once.
+--- Optional. Whether the options will do, for at most 10 seconds; asked before anything starts, and by --check and --once.
 ---@param options table<string, any> a copy
 ---@param context peerage.ConnectorContext
 ---@return true|nil ok nil: a config error
 ---@return string? message what is wrong, or with true a warning
 function Connector.check(options, context) end
 
----@class peerage.SharedObject what a connector's share() makes; anything may stand beside this
+---@class peerage.SharedObject what a connector's share() makes; anything may stand beside these
 ---@field close fun(self: peerage.SharedObject) called after the last cluster with it has stopped, for at most a second
+---@field configure? fun(self: peerage.SharedObject, options: table<string, any>): boolean? has it take over other options of
+---  the config, those of the first cluster, for at most 10 seconds. True: it did, and the connectors go on with them. Else
+---  it is made anew, before it is closed itself, and the connectors are replaced
 
 --- Optional. Makes what all clusters with this connector share, for at most 10 seconds: once, before the first of them
 --- starts. What it opens and spawns, and `engine.scope.new()` made in it, stays until that is closed.
@@ -107,13 +110,6 @@ function Connector.check(options, context) end
 ---@return peerage.SharedObject|nil shared nil: the engine does not start, or keeps its old config
 ---@return string? message
 function Connector.share(options, name, log) end
-
---- Optional. Takes over options that changed at a reload. `self.options` has the old ones until it returns. Also called
---- at the start where `self.shared` was made by other options.
----@param self peerage.ConnectorSelf
----@param options table<string, any> `self.options` afterwards
----@return boolean? is_done else the connector is replaced, and what it holds ends
-function Connector.configure(self, options) end
 
 ---@class peerage.ConnectorSelf: peerage.Self
 ---@field shared? peerage.SharedObject of share()

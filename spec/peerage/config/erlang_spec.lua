@@ -70,6 +70,11 @@ describe("the options of the Erlang node", function()
     local result = assert(load('{ erlang = { cookie = "hunter2" }, connect = "tcp" }'))
     assert.equal(1, #result.warnings)
     assert.matches(": erlang: no cluster connects by erlang or sidecar$", result.warnings[1])
+    for _, text in ipairs({ "", "clusters = { a = { connect = 'tcp' }, b = {} }" }) do
+      result = assert(load('{ erlang = { cookie = "hunter2" }, ' .. text .. " }"))
+      assert.equal(1, #result.warnings)
+      assert.matches(': no cluster connects by erlang or sidecar: give a name, then connect = "erlang" is the default$', result.warnings[1])
+    end
     assert.same({}, load('{ erlang = { cookie = "hunter2" }, connect = "erlang" }').warnings)
     assert.same({}, load("{}").warnings)
   end)

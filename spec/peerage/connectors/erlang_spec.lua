@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 local ErlangNode = require("support.erlang_node")
+local Folder = require("support.folder")
 local erlang = require("peerage.connectors.erlang")
 local log = require("engine.log")
 local schema = require("peerage.schema")
@@ -199,7 +200,7 @@ describe("the connector erlang", function()
   it("takes a new cookie for handshakes to come, and keeps the links", function()
     local one = cluster()
     erlang.connect(one, node_of_peer())
-    assert.is_true(erlang.configure(one, options({ cookie = "another", ticktime = 30 })))
+    assert.is_true(shared:configure(options({ cookie = "another", ticktime = 30 })))
     assert.are.same({ "b@127.0.0.1" }, erlang.nodes(one))
     assert.are.equal(30, shared.node.spec.ticktime)
     erlang.disconnect(one, node_of_peer())
@@ -210,16 +211,50 @@ describe("the connector erlang", function()
   end)
 
   it("says what only a restart changes, each time", function()
-    local one = cluster()
     local changed = options({ hidden = false, dist_port = { 9100, 9109 } })
     for _ = 1, 2 do
       said = {}
-      erlang.configure(one, changed)
+      shared:configure(changed)
       assert.are.same({ "warn: dist_port: changed: that needs a restart", "warn: hidden: changed: that needs a restart" }, said)
     end
     said = {}
-    erlang.configure(one, options({}))
+    shared:configure(options({}))
     assert.are.same({}, said)
+  end)
+
+  it("is refused without a name of its own", function()
+    local nameless = { name = nil, name_given = false, provider = { name = "dns", options = {} } }
+    assert.are.same({ nil, 'an Erlang node needs a name of its own: expected name = "app@host", found none' },
+      { erlang.check(options({}), nameless) })
+  end)
+
+  it("is refused a cookie_file that will not do, before anything starts", function()
+    local folder = Folder.new()
+    finally(function() folder:remove() end)
+    local path = folder.path .. "/cookie"
+    local function check(file)
+      return { erlang.check({ cookie_file = file or path }, { name_given = true, provider = { name = "dns", options = {} } }) }
+    end
+    assert.are.same({ nil, ("cannot read %s: no such file or directory"):format(path) }, check())
+    assert.are.same({ nil, ("cannot read %s: it is a directory, expected a regular file"):format(folder.path) }, check(folder.path))
+    folder:sh("printf '' > cookie; chmod 400 cookie")
+    assert.are.same({ nil, path .. ": expected a cookie, found nothing" }, check())
+    folder:sh("chmod 600 cookie; printf 'c' > cookie; chmod 404 cookie")
+    local ok, message = unpack(check(), 1, 2)
+    assert.is_nil(ok)
+    assert.is_truthy(message:find("its mode 0404 lets others in", 1, true), message)
+    folder:sh("chmod 400 cookie")
+    assert.are.same({ true }, check())
+  end)
+
+  it("listens on an address, which a name or an interface is not", function()
+    for _, address in ipairs({ "0.0.0.0", "127.0.0.1", "::", "fd00::1", "fe80::1%eth0", "::ffff:10.0.0.1" }) do
+      assert.are.equal(address, options({ listen = address }).listen)
+    end
+    for _, text in ipairs({ "eth0", "localhost", "10.0.0", "10.0.0.256", "1.2.3.4.5", "web:1", "" }) do
+      assert.are.same({ nil, ('spec: listen: expected an address like 0.0.0.0 or ::1, found "%s"'):format(text) },
+        { schema.validate(erlang.options, { listen = text }, "spec") })
+    end
   end)
 
   it("refuses what cannot be, and warns of what is doubtful", function()

@@ -144,7 +144,7 @@ describe("the sidecar connector", function()
 
   it("takes over other options without losing its link", function()
     link()
-    assert.is_true(self:configure({ cookie = "y", ticktime = 5, max_frame = 80000 }))
+    assert.is_true(self.shared:configure({ cookie = "y", ticktime = 5, max_frame = 80000 }))
     assert.same({ ticktime = 5, max_frame = 80000 }, node.changes)
     assert.is_true(self.shared:is_linked())
   end)
