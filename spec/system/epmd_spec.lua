@@ -35,7 +35,6 @@ print("answered", stream:read())
 print("listed", #epmd.names(host, { port = port }))
 ]]
 
-local is_there = Erlang.is_there()
 
 local function has_ipv6()
   for _, entry in ipairs(assert(net.interfaces())) do
@@ -45,14 +44,14 @@ local function has_ipv6()
 end
 
 describe("EPMD, embedded or OTP's", function()
+  if not Erlang.is_there() then return pending("erl is not installed") end
+
   local scope, port, running, folder
 
   before_each(function()
-    if not is_there then pending("erl is not installed") end
     scope, port, running, folder = scopes.new(), Erlang.free_port(), {}, Folder.new()
   end)
   after_each(function()
-    if not is_there then return end
     for _, each in ipairs(running) do each:stop() end
     scope:close()
     folder:remove()

@@ -16,6 +16,7 @@ local handshake = require("peerage.erlang.handshake")
 local task = require("engine.task")
 local tcp = require("engine.tcp")
 local timer = require("engine.timer")
+local eventually = require("support.eventually")
 
 local HOST, NAME, EVIL = "127.0.0.1", "a@127.0.0.1", "evil@127.0.0.1"
 local CONFIG = [[return { name = "a@127.0.0.1", via = "self", erlang = { cookie = "secret", epmd = "auto" } }]]
@@ -24,14 +25,6 @@ local LEEWAY = 16384 -- kilobytes that the engine may grow by, most of it the VM
 
 describe("an engine among strangers", function()
   local folder, engine, pid, port, epmd_port, friend, streams
-
-  local function eventually(condition, seconds)
-    local deadline = timer.now() + (seconds or 5)
-    while not condition() do
-      assert(timer.now() < deadline, "it did not come to that")
-      task.sleep(0.02)
-    end
-  end
 
   local function dial(to)
     local stream = assert(tcp.connect({ host = HOST, port = to }))

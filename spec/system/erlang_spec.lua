@@ -5,6 +5,7 @@ local Erlang = require("support.erlang")
 local Folder = require("support.folder")
 local task = require("engine.task")
 local timer = require("engine.timer")
+local eventually = require("support.eventually")
 
 local HOOKS = [[
   on_up = function(node) print("up: " .. node.name) end,
@@ -32,14 +33,6 @@ describe("the engine and real Erlang nodes", function()
     local erl = Erlang.start(options)
     running[#running + 1] = erl
     return erl
-  end
-
-  local function eventually(condition, seconds)
-    local deadline = timer.now() + (seconds or 5)
-    while not condition() do
-      assert(timer.now() < deadline, "it did not come to that")
-      task.sleep(0.02)
-    end
   end
 
   local function forget(process)

@@ -16,9 +16,9 @@ local LIST = [[return { name = "app@127.0.0.1", via = "list", node_list = { "app
 local UDP = [[return { name = "NAME", via = "udp", secret = "sixteen bytes, or more", announce = 0.5, sync_offset = 0,
   interval = 0.5, connect = { "sidecar", cookie = "x" } }]]
 
-local is_there = Erlang.is_there()
-
 describe("a sidecar", function()
+  if not Erlang.is_there() then return pending("erl is not installed") end
+
   local folder, epmd_port, running
 
   local function keep(process)
@@ -66,12 +66,10 @@ describe("a sidecar", function()
   end
 
   before_each(function()
-    if not is_there then return pending("erl is not installed") end
     folder, epmd_port, running = Folder.new(), Erlang.free_port(), {}
   end)
 
   after_each(function()
-    if not is_there then return end
     for _, process in ipairs(running) do process:stop() end
     folder:remove()
   end)

@@ -6,7 +6,7 @@ local log = require("engine.log")
 local schema = require("peerage.schema")
 local task = require("engine.task")
 local tcp = require("engine.tcp")
-local timer = require("engine.timer")
+local eventually = require("support.eventually")
 
 describe("the connector erlang", function()
   local shared, peer, clusters, serving, said
@@ -27,14 +27,6 @@ describe("the connector erlang", function()
     task.sleep(0)
     clusters[#clusters + 1] = self
     return self
-  end
-
-  local function eventually(condition)
-    local deadline = timer.now() + 2
-    while not condition() do
-      assert(timer.now() < deadline, "it did not come to that")
-      task.sleep(0.005)
-    end
   end
 
   local function node_of_peer() return { name = "b@127.0.0.1", port = peer.listener.port } end

@@ -8,19 +8,11 @@ local handshake = require("peerage.erlang.handshake")
 local log = require("engine.log")
 local task = require("engine.task")
 local tcp = require("engine.tcp")
-local timer = require("engine.timer")
+local eventually = require("support.eventually")
 
 -- A peer with the right cookie that then sends what it likes.
 describe("a link, to a peer that misbehaves,", function()
   local node, events, count
-
-  local function eventually(condition, seconds)
-    local deadline = timer.now() + (seconds or 2)
-    while not condition() do
-      assert(timer.now() < deadline, "it did not come to that")
-      task.sleep(0.005)
-    end
-  end
 
   local function link()
     count = count + 1

@@ -6,19 +6,12 @@ local log = require("engine.log")
 local task = require("engine.task")
 local tcp = require("engine.tcp")
 local timer = require("engine.timer")
+local eventually = require("support.eventually")
 
 local at = ErlangNode.at
 
 describe("the listener of an Erlang node", function()
   local node, friend, warnings, streams
-
-  local function eventually(condition, seconds)
-    local deadline = timer.now() + (seconds or 2)
-    while not condition() do
-      assert(timer.now() < deadline, "it did not come to that")
-      task.sleep(0.005)
-    end
-  end
 
   local function dial()
     local stream = assert(tcp.connect({ host = "127.0.0.1", port = node.listener.port }))

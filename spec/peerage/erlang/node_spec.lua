@@ -5,6 +5,7 @@ local log = require("engine.log")
 local task = require("engine.task")
 local tcp = require("engine.tcp")
 local timer = require("engine.timer")
+local eventually = require("support.eventually")
 
 local at = ErlangNode.at
 
@@ -15,14 +16,6 @@ describe("a node of the Erlang distribution", function()
     local node = assert(ErlangNode.start(name, more))
     nodes[#nodes + 1] = node
     return node
-  end
-
-  local function eventually(condition, seconds)
-    local deadline = timer.now() + (seconds or 2)
-    while not condition() do
-      assert(timer.now() < deadline, "it did not come to that")
-      task.sleep(0.005)
-    end
   end
 
   before_each(function()
