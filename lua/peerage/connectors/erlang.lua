@@ -6,6 +6,7 @@ local cookies = require("peerage.erlang.cookie")
 local copy = require("peerage.copy")
 local describe = require("peerage.describe")
 local equal = require("peerage.equal")
+local hostname = require("engine.dns.hostname")
 local node_names = require("peerage.node")
 local options = require("peerage.erlang.options")
 local scopes = require("engine.scope")
@@ -21,15 +22,7 @@ local function check_ports(ports)
   return nil, ("expected whole numbers, found %g and %g"):format(ports[1], ports[2])
 end
 
--- An address as such; the host of a node's name may be a name as well.
-local function is_address(host)
-  if host:find(":", 1, true) then return host:find("^[%x:.]+$") or host:find("^[%x:.]+%%[%w_.-]+$") end
-  local bytes = { host:match("^(%d+)%.(%d+)%.(%d+)%.(%d+)$") }
-  for _, byte in ipairs(bytes) do
-    if tonumber(byte) > 255 then return false end
-  end
-  return #bytes == 4
-end
+local function is_address(host) return hostname.parse(host).address ~= nil end
 
 local function check_listen(address)
   if is_address(address) then return true end

@@ -10,9 +10,8 @@ local M = {}
 
 local PASS_THROUGH, VERSION = 112, 131
 local MAX_IDS = 5 -- numbers of a reference, 32 bits each
-local REG_SEND = 6
 local LIMITS = {
-  terms = 200000, -- more than the names of all nodes that there can be; about 25 MB while they are held
+  terms = 200000, -- more than any list of nodes that is live; about 25 MB while they are held
   depth = 900, -- of a tag, say: what is echoed must be within what etf.encode can write
 }
 
@@ -114,7 +113,7 @@ local function request(self_node, ids, server, what)
   local from = operations.pid_of(self_node)
   local reference = etf.reference(from.node, self_node.creation, ids)
   local message = etf.tuple(GEN_CALL, etf.tuple(from, reference), what)
-  return M.frame(etf.tuple(REG_SEND, from, EMPTY, server), message), key_of(reference)
+  return M.frame(etf.tuple(operations.REG_SEND, from, EMPTY, server), message), key_of(reference)
 end
 
 --- Asks the peer's `rex` to call a function, as rpc:call/4 did before OTP 23. The value is what the function returned,

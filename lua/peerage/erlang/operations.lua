@@ -22,6 +22,9 @@ local NOPROC, NOTSUP, ERROR = etf.atom("noproc"), etf.atom("notsup"), etf.atom("
 local REG_SEND = 6
 local NO_SPAWN_FLAGS = 0
 
+--- The number of a message to a registered name.
+M.REG_SEND = REG_SEND
+
 --- The one pid that we send by: nobody is behind it.
 ---@param self_node peerage.erlang.Self
 ---@return peerage.erlang.Pid
