@@ -27,4 +27,14 @@ function M.default_address()
   return best
 end
 
+--- Whether an interface of this host has an address.
+---@param address string as `interfaces` writes it
+---@return boolean
+function M.has_address(address)
+  for _, entry in ipairs(core.interfaces() or {}) do
+    if entry.address == address then return true end
+  end
+  return false
+end
+
 return M

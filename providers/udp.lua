@@ -53,13 +53,6 @@ local function warn_once(self, message, fields)
   self.log.warn(message, fields)
 end
 
-local function is_local(host)
-  for _, entry in ipairs(net.interfaces() or {}) do
-    if entry.address == host then return true end
-  end
-  return false
-end
-
 local function count_conflict(self, sender)
   count(self, "conflict")
   self.log.error("another engine uses this name", { name = self.name, address = (sender:address()) })
@@ -78,7 +71,7 @@ end
 -- A plain datagram bears no instance: ours is one from this host, just after we sent it.
 local function take_own_plain(self, sender)
   local is_echo = self.passive or not self.announced_at or timer.now() - self.announced_at < ECHO
-  if is_echo and is_local((sender:address())) then return count(self, "own") end
+  if is_echo and net.has_address((sender:address())) then return count(self, "own") end
   count_conflict(self, sender)
 end
 

@@ -16,6 +16,12 @@ describe("engine.net", function()
     }, found)
   end)
 
+  it("knows which addresses are this host's", function()
+    for _, entry in ipairs(net.interfaces()) do assert.is_true(net.has_address(entry.address)) end
+    assert.is_false(net.has_address("203.0.113.7"))
+    assert.is_false(net.has_address("no address"))
+  end)
+
   it("lists only addresses that a socket can be bound to", function()
     local entries = net.interfaces()
     assert.is_true(#entries > 0)

@@ -26,4 +26,9 @@ function M.interfaces() end
 ---@return string? code
 function M.default_address() end
 
+--- Whether an interface of this host has an address.
+---@param address string as `interfaces` writes it
+---@return boolean
+function M.has_address(address) end
+
 return M

@@ -72,11 +72,7 @@ function M.peer(stream) return plain((stream:peer())) end
 function M.is_local(stream)
   local host = M.peer(stream)
   if not host then return false end
-  if is_loopback(host) or host == plain((stream:address())) then return true end
-  for _, entry in ipairs(net.interfaces() or {}) do
-    if entry.address == host then return true end
-  end
-  return false
+  return is_loopback(host) or host == plain((stream:address())) or net.has_address(host)
 end
 
 return M
