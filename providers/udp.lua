@@ -16,6 +16,9 @@ local M = {}
 local ANSWER = 0.25 -- seconds in which a new node is answered, and between two answers
 local ECHO = 1 -- seconds; our own datagrams come back much sooner
 local REMEMBER = 10 -- times `expire`: how long the last stamp of a node is kept
+local FLOOD = 100 -- datagrams lost a second, from which on a silence proves less
+local PATIENCE = 3 -- times `expire`: how long a silence may last then; of 18 announcements one comes through
+local JUMP = 1 -- seconds of the wall clock against the monotonic one, more than any that is being adjusted drifts
 local SETTLE = 0.1 -- seconds after a change in the folder of the secrets
 local RECEIVE_BUFFER = 1024 * 1024 -- bytes; the kernel gives less where net.core.rmem_max is less
 local ANY = { ["0.0.0.0"] = true, ["::"] = true }
@@ -53,8 +56,17 @@ local function warn_once(self, message, fields)
   self.log.warn(message, fields)
 end
 
+-- Listed at each announcement, not at each datagram, which a stranger may send.
+local function list_addresses(self)
+  self.addresses = {}
+  for _, entry in ipairs(net.interfaces() or {}) do self.addresses[entry.address] = true end
+end
+
+-- Said once between two announcements, for the datagrams of a stranger cost nothing.
 local function count_conflict(self, sender)
   count(self, "conflict")
+  if self.has_said_conflict then return end
+  self.has_said_conflict = true
   self.log.error("another engine uses this name", { name = self.name, address = (sender:address()) })
 end
 
@@ -71,7 +83,7 @@ end
 -- A plain datagram bears no instance: ours is one from this host, just after we sent it.
 local function take_own_plain(self, sender)
   local is_echo = self.passive or not self.announced_at or timer.now() - self.announced_at < ECHO
-  if is_echo and net.has_address((sender:address())) then return count(self, "own") end
+  if is_echo and self.addresses[(sender:address())] then return count(self, "own") end
   count_conflict(self, sender)
 end
 
@@ -133,9 +145,21 @@ local function hear(self)
   end
 end
 
+-- What the wall clock says more than the monotonic one, which nobody sets.
+local function say_jump(self, wall)
+  local offset = wall / 1e6 - timer.now()
+  local jump = offset - (self.clock_offset or offset)
+  self.clock_offset = offset
+  if math.abs(jump) < JUMP then return end
+  self.log.warn(("the wall clock, which dates signed announcements, was set %s by %.0f s"):format(
+    jump > 0 and "forward" or "back", math.abs(jump)))
+end
+
 -- Always greater than the last one, whatever the wall clock does.
 local function next_stamp(self)
-  self.state.stamp = math.max(timer.wall_clock(), (self.state.stamp or 0) + 1)
+  local wall = timer.wall_clock()
+  say_jump(self, wall)
+  self.state.stamp = math.max(wall, (self.state.stamp or 0) + 1)
   return self.state.stamp
 end
 
@@ -181,9 +205,23 @@ local function refresh_secrets(self)
   if not list then warn_once(self, message .. "; the secrets read before stay") end
 end
 
+-- In a flood the announcements of real nodes are lost, too.
+local function sweep(self)
+  local now, lost = timer.now(), self.socket:drops()
+  local earlier = self.losses
+  if now - earlier.at >= 1 then
+    if lost - earlier.count > FLOOD * (now - earlier.at) then self.flooded_at = now end
+    self.losses = { count = lost, at = now }
+  end
+  local is_flooded = self.flooded_at and now - self.flooded_at < self.options.expire
+  self.roster:sweep(now, is_flooded and PATIENCE or 1)
+end
+
 local function announce(self)
   join(self)
-  self.roster:sweep(timer.now())
+  list_addresses(self)
+  sweep(self)
+  self.has_said_conflict = false
   if self.passive then return end
   self.announced_at = timer.now()
   if #self.secrets > 0 then send_signed(self, "announce") end
@@ -238,6 +276,7 @@ local function prepare_roster(self)
   local options, keeps_stamps = self.options, #self.secrets > 0
   self.roster = roster.new(self.state, {
     max = options.max_nodes, expire = options.expire,
+    max_plain = keeps_stamps and math.floor(options.max_nodes / 2) or nil,
     remember = keeps_stamps and math.max(REMEMBER * options.expire, 2 * options.max_skew) or 0,
     remember_least = keeps_stamps and 2 * options.max_skew or 0,
   })
@@ -250,6 +289,7 @@ end
 local function prepare(self)
   local options, state = self.options, self.state
   self.warned, self.wake, self.joined, self.secrets = {}, task.queue(1), nil, nil
+  self.addresses, self.losses = {}, { count = 0, at = timer.now() }
   self.interfaces = options.interface and { options.interface } or not ANY[options.ip] and { options.ip } or nil
   state.counts, state.instance = state.counts or {}, state.instance or crypto.random(announcement.INSTANCE)
   self.started_stamp = self.started_stamp or next_stamp(self)
@@ -276,7 +316,7 @@ end
 ---@return string[]|nil names, string? message
 function M.poll(self)
   if not self.socket or not self.socket:address() then return nil, self.trouble or "it does not listen yet" end
-  self.roster:sweep(timer.now())
+  sweep(self)
   return self.roster:names()
 end
 

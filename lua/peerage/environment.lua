@@ -7,24 +7,30 @@ local log = require("engine.log")
 local M = {}
 
 local BASE = {
-  "assert", "error", "getmetatable", "ipairs", "next", "pairs", "pcall", "rawequal", "rawget", "rawset", "select",
-  "setmetatable", "tonumber", "tostring", "type", "unpack", "_VERSION",
+  "assert", "error", "ipairs", "next", "pairs", "pcall", "rawequal", "rawget", "rawset", "select", "tonumber", "tostring",
+  "type", "unpack", "_VERSION",
 }
 
 --- The libraries that an environment has copies of.
 M.LIBRARIES = { "bit", "coroutine", "io", "math", "os", "string", "table" }
 
-local REMOVED = { os = { "exit" }, string = { "dump" } }
+-- A locale is the whole process's.
+local REMOVED = { os = { "exit", "setlocale" }, string = { "dump" } }
 
 -- Methods of strings and files go through one metatable each: nobody may reach into it.
 getmetatable("").__metatable = "string"
 getmetatable(io.stdout).__metatable = "file"
+
+local CLOSED = "closed" -- what is told of a metatable that is not the environment's own
 
 local function print_to_log(...)
   local parts = {}
   for i = 1, select("#", ...) do parts[i] = tostring((select(i, ...))) end
   log.info(table.concat(parts, "\t"))
 end
+
+-- There is one generator, which the engine has seeded from the system's.
+local function leave_seeded() end
 
 local function collectgarbage_count(option)
   if option ~= "count" then error('collectgarbage: only "count" is open to providers', 2) end
@@ -38,6 +44,62 @@ local function xpcall_after(fn, handler, ...)
     return false, handler((...))
   end
   return finish(pcall(fn, ...))
+end
+
+-- It gives only metatables that were set with it: the classes of the engine, which all their objects share, stay whole.
+local function new_metatable_functions()
+  local own = setmetatable({}, { __mode = "k" })
+
+  local function get(...)
+    if select("#", ...) == 0 then error("bad argument #1 to 'getmetatable' (value expected)", 2) end
+    local metatable = getmetatable((...))
+    if type(metatable) ~= "table" or own[metatable] then return metatable end
+    return CLOSED
+  end
+
+  local function set(...)
+    local ok, result = pcall(setmetatable, ...)
+    if not ok then error((result:gsub("'%?'", "'setmetatable'")), 2) end
+    local metatable = select(2, ...)
+    if metatable then own[metatable] = true end
+    return result
+  end
+
+  return get, set
+end
+
+local function open_default(file, mode)
+  if io.type(file) then return file end
+  if type(file) ~= "string" then error("expected a file or its name, found a " .. type(file), 3) end
+  local opened, message = io.open(file, mode)
+  if not opened then error(message, 3) end
+  return opened
+end
+
+-- Which file is read and written when none is named is of one environment: the process's own would be everybody's.
+local function new_io()
+  local library, input, output = copy(io), io.stdin, io.stdout
+
+  function library.input(file)
+    if file ~= nil then input = open_default(file, "r") end
+    return input
+  end
+
+  function library.output(file)
+    if file ~= nil then output = open_default(file, "w") end
+    return output
+  end
+
+  function library.read(...) return input:read(...) end
+  function library.write(...) return output:write(...) end
+  function library.close(file) return (file or output):close() end
+
+  function library.lines(path, ...)
+    if path == nil then return input:lines(...) end
+    return io.lines(path, ...)
+  end
+
+  return library
 end
 
 local function joined(source)
@@ -89,6 +151,9 @@ function M.new(extra)
     environment[name] = copy(_G[name])
     for _, removed in ipairs(REMOVED[name] or {}) do environment[name][removed] = nil end
   end
+  environment.io = new_io()
+  environment.math.randomseed = leave_seeded
+  environment.getmetatable, environment.setmetatable = new_metatable_functions()
   environment._G = environment
   add_loaders(environment)
   for key, value in next, extra or {} do environment[key] = value end

@@ -10,16 +10,39 @@ local M = {}
 local CLOSED = { debug = true, ffi = true, jit = true, package = true }
 local LOADING = {} -- stands for a module until its file has run
 
-local function is_closed(name) return CLOSED[name] or name:find("^jit%.") end
+-- Of these modules a provider gets the rest: what is here is set, or ended, for the whole process.
+local KEPT = {
+  ["engine.log"] = { "capture", "format", "level", "repeat_window" },
+  ["engine.process"] = { "exit_now" },
+}
+
+local function is_closed(name) return CLOSED[name] or name:find("^jit%.") or name:find("^engine%.[^.]*%.") end
 
 local function is_engine_module(name)
   return name:find("^engine%.") or name:find("^peerage%.") or name == "engine" or name == "peerage"
 end
 
+-- Of a system's module: one level deep, since it may tell its tables by identity.
 local function private(module)
   if type(module) ~= "table" then return module end
   local result, metatable = copy(module), getmetatable(module)
   return type(metatable) == "table" and setmetatable(result, metatable) or result
+end
+
+-- Of the engine's: classes, schemas and lists in it, too, and what is in those.
+local function private_throughout(value, copies)
+  if type(value) ~= "table" then return value end
+  if copies[value] then return copies[value] end
+  local result = {}
+  copies[value] = result
+  for key, item in next, value do result[key] = private_throughout(item, copies) end
+  return setmetatable(result, getmetatable(value))
+end
+
+local function engine_module(name)
+  local module = private_throughout(require(name), {})
+  for _, kept in ipairs(KEPT[name] or {}) do module[kept] = nil end
+  return module
 end
 
 local function paths_beside(folder, name)
@@ -62,7 +85,7 @@ function M.new(unit, folder, memory, globals)
   for _, name in ipairs(environment.LIBRARIES) do loaded[name] = globals[name] end
 
   local function load(name)
-    if is_engine_module(name) then return private(require(name)) end
+    if is_engine_module(name) then return engine_module(name) end
     local beside = paths_beside(folder, name)
     for _, path in ipairs(beside) do
       local text = text_of(unit, memory, path)

@@ -1,17 +1,17 @@
 -- SPDX-License-Identifier: MIT
 --- Whom provider udp has heard, when, and what they said last. Pure: the time is always given.
---- Invariant: at most `max` nodes are present, and at most twice as many remembered.
+--- Invariant: at most `max` nodes are present, of which at most `max_plain` are there by unsigned words alone, and at
+--- most twice `max` are remembered. Nobody loses a place to another: only silence makes room.
 local M = {}
 M.__index = M
 
 ---@class peerage.RosterState plain data, which survives a reload
 ---@field peers table<string, peerage.Peer> by name
 ---@field known table<string, peerage.Peer> by plain datagram, of those present: one that was seen is not parsed again
----@field count integer of peers
----@field present integer of those
 
 ---@class peerage.Peer
 ---@field is_present boolean heard within `expire`, and not gone
+---@field is_signed boolean present because a signed announcement said so
 ---@field heard number seconds
 ---@field datagram string|nil the plain one that it is known by
 ---@field stamp number|nil of the signed one that was accepted last
@@ -20,44 +20,75 @@ M.__index = M
 
 ---@class peerage.RosterOptions
 ---@field max integer nodes
+---@field max_plain integer|nil of these, how many may be there unsigned; nil: all
 ---@field expire number seconds after which a silent one is not present
 ---@field remember number seconds for which the stamp of one that is not present is kept
 ---@field remember_least number seconds, when there are too many
+
+-- The state may come from another version, so nothing that can be counted is taken from it.
+local function recount(self)
+  self.count, self.present, self.plain = 0, 0, 0
+  for _, peer in next, self.state.peers do
+    self.count = self.count + 1
+    if peer.is_present then
+      self.present = self.present + 1
+      if not peer.is_signed then self.plain = self.plain + 1 end
+    end
+  end
+end
 
 ---@param state peerage.RosterState|table kept and changed in place; may be empty
 ---@param options peerage.RosterOptions
 ---@return peerage.Roster
 function M.new(state, options)
   state.peers, state.known = state.peers or {}, state.known or {}
-  state.count, state.present = state.count or 0, state.present or 0
-  return setmetatable({ state = state, options = options }, M)
+  local self = setmetatable({ state = state, options = options }, M)
+  recount(self)
+  return self
 end
 
--- The peer of that name, made if there is room.
+-- The peer of that name, made if there is room to remember it.
 local function find(self, name)
-  local state = self.state
-  local peer = state.peers[name]
-  if peer or state.count >= 2 * self.options.max then return peer end
-  peer = { is_present = false, heard = -math.huge }
-  state.peers[name] = peer
-  state.count = state.count + 1
+  local peers = self.state.peers
+  local peer = peers[name]
+  if peer or self.count >= 2 * self.options.max then return peer end
+  peer = { is_present = false, is_signed = false, heard = -math.huge }
+  peers[name] = peer
+  self.count = self.count + 1
   return peer
 end
 
-local function leave(self, peer)
-  if not peer.is_present then return end
-  peer.is_present = false
-  self.state.present = self.state.present - 1
+local function forget_datagram(self, peer)
   if peer.datagram then self.state.known[peer.datagram] = nil end
   peer.datagram = nil
 end
 
+local function leave(self, peer)
+  if not peer.is_present then return end
+  self.present = self.present - 1
+  if not peer.is_signed then self.plain = self.plain - 1 end
+  peer.is_present, peer.is_signed = false, false
+  forget_datagram(self, peer)
+end
+
+local function has_room(self, is_signed)
+  if self.present >= self.options.max then return false end
+  return is_signed or self.plain < (self.options.max_plain or self.options.max)
+end
+
 -- Whether it was not present; nil if there is no room for it.
-local function enter(self, peer, now)
+local function enter(self, peer, now, is_signed)
   local is_new = not peer.is_present
-  if is_new and self.state.present >= self.options.max then return nil end
-  if is_new then self.state.present = self.state.present + 1 end
-  peer.is_present, peer.heard = true, now
+  if is_new then
+    if not has_room(self, is_signed) then return nil end
+    self.present, self.plain = self.present + 1, self.plain + 1
+    peer.is_present = true
+  end
+  if is_signed and not peer.is_signed then
+    self.plain = self.plain - 1
+    peer.is_signed = true
+  end
+  peer.heard = now
   return is_new
 end
 
@@ -67,9 +98,11 @@ end
 ---@param now number seconds
 ---@return boolean|nil is_new nil: no room
 function M:hear_plain(name, datagram, now)
-  local peer = self.state.present < self.options.max and find(self, name) or self.state.peers[name]
-  local is_new = peer and enter(self, peer, now)
-  if not peer or is_new == nil then return nil end
+  local peer = self.state.peers[name]
+  if not (peer and peer.is_present) and not has_room(self, false) then return nil end
+  peer = peer or find(self, name)
+  if not peer then return nil end
+  local is_new = enter(self, peer, now, false)
   if peer.datagram == nil then
     peer.datagram = datagram
     self.state.known[datagram] = peer
@@ -96,27 +129,35 @@ function M:hear_signed(said, now)
   end
   local is_conflict, is_same = peer.former == said.instance, peer.instance == said.instance
   if not is_same then peer.former, peer.instance = peer.instance, said.instance end
-  local is_new = enter(self, peer, now)
+  local is_new = enter(self, peer, now, true)
   if is_new == nil then return "full" end
   return is_new and "new" or (is_same or is_conflict) and "same" or "restarted", is_conflict
 end
 
---- Forgets at once whom a plain datagram has named.
+--- Forgets at once whom plain datagrams alone have named.
 function M:forget_plain()
-  for _, peer in next, self.state.known do leave(self, peer) end
+  for _, peer in next, self.state.known do
+    if peer.is_signed then
+      forget_datagram(self, peer)
+    else
+      leave(self, peer)
+    end
+  end
 end
 
---- Forgets whom nobody heard for long enough.
+--- Forgets whom nobody heard for long enough. Of one that is not present only a stamp is worth remembering.
 ---@param now number seconds
-function M:sweep(now)
-  local state, options = self.state, self.options
-  local remember = state.count < 2 * options.max and options.remember or options.remember_least
-  for name, peer in next, state.peers do
+---@param patience number|nil how many times `expire` a silence may last; 1 unless given
+function M:sweep(now, patience)
+  local options, peers = self.options, self.state.peers
+  local expire = options.expire * (patience or 1)
+  local remember = self.count < 2 * options.max and options.remember or options.remember_least
+  for name, peer in next, peers do
     local silence = now - peer.heard
-    if silence > options.expire then leave(self, peer) end
-    if not peer.is_present and silence > remember then
-      state.peers[name] = nil
-      state.count = state.count - 1
+    if silence > expire then leave(self, peer) end
+    if not peer.is_present and (not peer.stamp or silence > remember) then
+      peers[name] = nil
+      self.count = self.count - 1
     end
   end
 end

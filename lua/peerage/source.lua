@@ -5,7 +5,20 @@ local describe = require("peerage.describe")
 local M = {}
 
 local LARGEST = 4 * 1024 * 1024 -- bytes; a module is some pages, and /dev/zero has no end
+local PIECE = 16 * 1024 -- bytes; LuaJIT keeps a buffer for the largest read there was, and counts it as memory in use
 local ENOENT, ENOTDIR = 2, 20
+
+-- All of a file, or more than LARGEST.
+local function read_all(file)
+  local pieces, size = {}, 0
+  while size <= LARGEST do
+    local piece, message, code = file:read(PIECE)
+    if message then return nil, message, code end
+    if not piece then break end
+    pieces[#pieces + 1], size = piece, size + #piece
+  end
+  return table.concat(pieces)
+end
 
 --- Reads a file.
 ---@param path string
@@ -16,9 +29,8 @@ function M.read(path)
   local file, message, code = io.open(path, "rb")
   local text
   if file then
-    text, message, code = file:read(LARGEST + 1)
+    text, message, code = read_all(file)
     file:close()
-    if not message then text = text or "" end
   end
   if text and #text > LARGEST then return nil, path .. ": larger than 4 MB: expected a Lua file" end
   if text then return text end

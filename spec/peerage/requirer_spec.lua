@@ -98,7 +98,7 @@ describe("require of a provider", function()
 
   it("is a wrong call without a name", function() fails("expected a module's name, found a nil", make(), nil) end)
 
-  for _, name in ipairs({ "debug", "ffi", "jit", "jit.util", "package" }) do
+  for _, name in ipairs({ "debug", "ffi", "jit", "jit.util", "package", "engine.udp.core", "engine.log.repeats" }) do
     it("does not give " .. name, function() fails(("require: %s is not open to providers"):format(name), make(), name) end)
   end
 
@@ -123,6 +123,27 @@ describe("require of a provider", function()
     assert.equal("function", type(require("engine.udp").open))
     assert.equal("function", type(require("cjson").decode))
     assert.equal("function", type(require("engine.log").info))
+  end)
+
+  it("hides what one does to the classes and tables in a module of the engine's", function()
+    local loader, Registry = require("peerage.loader"), require("peerage.registry")
+    local one = make()
+    one("peerage.loader").PROVIDER.method = "other"
+    one("peerage.loader").PROVIDER.optional[1] = nil
+    one("peerage.cluster").__index.poll = nil
+    assert.same({ "poll", "serve" }, { loader.PROVIDER.method, loader.PROVIDER.optional[1] })
+    assert.equal("function", type(require("peerage.cluster").poll))
+    local cluster = one("peerage.cluster")
+    assert.equal(cluster, cluster.__index) -- it is whole in itself
+    assert.same({ 0, 0 }, { one("peerage.registry").new():count() })
+    assert.equal("function", type(Registry.new))
+  end)
+
+  it("keeps back what is set, or ended, for the whole process", function()
+    local log, processes = make()("engine.log"), make()("engine.process")
+    for _, name in ipairs({ "capture", "format", "level", "repeat_window" }) do assert.is_nil(log[name], name) end
+    assert.same({ "function", "nil", "function" }, { type(log.info), type(processes.exit_now), type(processes.run) })
+    assert.same({ "function", "function" }, { type(require("engine.log").level), type(process.exit_now) })
   end)
 
   it("gives from memory what the version had, and not what is on disk now", function()

@@ -53,12 +53,75 @@ describe("peerage.roster", function()
   it("never remembers more than twice `max`", function()
     local heard = new()
     for i = 1, 100 do heard:hear_signed(say(i .. "@h", i, { type = i % 2 == 0 and "leave" or nil }), i / 100) end
-    assert.equal(6, heard.state.count)
-    assert.equal(3, heard.state.present)
+    assert.equal(6, heard.count)
+    assert.equal(3, heard.present)
     heard:sweep(31)
     assert.equal("full", heard:hear_signed(say("new@h", 200), 31))
     heard:sweep(62) -- the least that is remembered is over
     assert.equal("new", heard:hear_signed(say("new@h", 200), 62))
+  end)
+
+  describe("with a limit to unsigned ones", function()
+    local options = { max = 4, max_plain = 2, expire = 30, remember = 300, remember_least = 60 }
+    local heard
+
+    before_each(function() heard = roster.new({}, options) end)
+
+    it("keeps the rest for signed ones, however many unsigned ones come", function()
+      for i = 1, 1000 do plain(heard, i .. "@h", 0) end
+      assert.same({ 2, 2 }, { heard.present, heard.count })
+      assert.equal("new", heard:hear_signed(say("a@h", 1), 0))
+      assert.equal("new", heard:hear_signed(say("b@h", 1), 0))
+      assert.equal("full", heard:hear_signed(say("c@h", 1), 0)) -- nobody loses a place
+      assert.same({ "1@h", "2@h", "a@h", "b@h" }, names(heard, 1))
+    end)
+
+    it("lets signed ones take all places, and then no unsigned one", function()
+      for i = 1, 4 do assert.equal("new", heard:hear_signed(say(i .. "@h", 1), 0)) end
+      assert.is_nil(plain(heard, "5@h", 1))
+      assert.equal("same", heard:hear_signed(say("1@h", 2), 1))
+    end)
+
+    it("gives the place of an unsigned one to another unsigned one when it is signed, too, or gone", function()
+      assert.is_true(plain(heard, "1@h", 0))
+      assert.is_true(plain(heard, "2@h", 10))
+      assert.is_nil(plain(heard, "3@h", 10))
+      assert.equal("restarted", heard:hear_signed(say("1@h", 1), 10))
+      assert.is_true(plain(heard, "3@h", 10))
+      assert.is_nil(plain(heard, "4@h", 20))
+      assert.same({}, names(heard, 41))
+      assert.same({ true, true }, { plain(heard, "5@h", 41), plain(heard, "6@h", 41) })
+      assert.is_nil(plain(heard, "7@h", 41))
+    end)
+
+    it("remembers no unsigned one that has gone, so that a flood of them leaves room for stamps", function()
+      for round = 0, 20 do
+        for i = 1, 3 do plain(heard, ("%d.%d@h"):format(round, i), round * 31) end
+        heard:sweep(round * 31 + 30.5)
+      end
+      assert.equal(0, heard.count)
+      assert.equal("new", heard:hear_signed(say("a@h", 1), 700))
+    end)
+
+    it("counts anew what a state holds", function()
+      plain(heard, "1@h", 0)
+      heard:hear_signed(say("a@h", 1), 0)
+      heard:hear_signed(say("b@h", 1, { type = "leave" }), 0)
+      local again = roster.new(heard.state, options)
+      assert.same({ 3, 2, 1 }, { again.count, again.present, again.plain })
+      assert.is_true(plain(again, "2@h", 1))
+      assert.is_nil(plain(again, "3@h", 1))
+    end)
+  end)
+
+  it("forgets nobody too early when it is told to be patient", function()
+    local heard = new()
+    plain(heard, "a@h", 0)
+    heard:hear_signed(say("b@h", 1), 0)
+    heard:sweep(89, 3)
+    assert.same(2, heard.present)
+    heard:sweep(91, 3)
+    assert.same(0, heard.present)
   end)
 
   it("takes a stamp once, and none before it", function()
@@ -83,7 +146,7 @@ describe("peerage.roster", function()
     local heard = new()
     heard:hear_signed(say("a@h", 10), 0)
     heard:sweep(301)
-    assert.equal(0, heard.state.count)
+    assert.equal(0, heard.count)
   end)
 
   it("lets a node leave at once, and keeps its stamp", function()
@@ -133,6 +196,8 @@ describe("peerage.roster", function()
     local heard = new()
     plain(heard, "a@h", 0)
     heard:hear_signed(say("b@h", 1), 0)
+    heard:forget_plain()
+    plain(heard, "b@h", 0)
     heard:forget_plain()
     assert.same({ "b@h" }, names(heard, 1))
     assert.same({}, heard.state.known)

@@ -240,6 +240,36 @@ describe("provider udp", function()
       assert.is_nil(member:hear(0.05))
     end)
 
+    it("says once between two announcements that another uses its name, and counts each time", function()
+      start()
+      settle()
+      member.self.announced_at = timer.now() - 5
+      for _ = 1, 50 do member:say("Peer:me@here") end
+      member:await(function() return member:count("conflict") == 50 end)
+      local times = 0
+      for _, line in ipairs(member.lines) do
+        if line:find("another engine uses this name", 1, true) then times = times + 1 end
+      end
+      assert.equal(1, times)
+    end)
+
+    it("is patient with the silent while a flood loses datagrams, and not for ever", function()
+      start({ announce = { 3600, 3600 }, expire = 2 })
+      member:say("Peer:app@h")
+      member:await(function() return #member:names() == 1 end)
+      member.self.losses = { count = -1000, at = timer.now() - 2 } -- as if 500 a second had been lost
+      member:names()
+      member.self.state.peers["app@h"].heard = timer.now() - 5
+      assert.same({ "app@h" }, member:names())
+      member.self.state.peers["app@h"].heard = timer.now() - 7
+      assert.same({}, member:names())
+      member:say("Peer:app@h")
+      member:await(function() return #member:names() == 1 end)
+      member.self.flooded_at = timer.now() - 3 -- the flood was over long ago
+      member.self.state.peers["app@h"].heard = timer.now() - 3
+      assert.same({}, member:names())
+    end)
+
     it("announces nothing and still hears when it is passive", function()
       start({ announce = { 0.1, 0.1 } }, { passive = true })
       member:say("Peer:app@h")
@@ -297,6 +327,103 @@ describe("provider udp", function()
       assert.same({}, settle(SECRET))
       assert.equal(1, member:count("mac"))
     end)
+
+    it("does not take one that was made for another group", function()
+      start({ secret = SECRET })
+      local said = { type = "announce", instance = group_member.INSTANCE, stamp = timer.wall_clock(), name = "a@h" }
+      member:say(announcement.write_signed(said, SECRET, announcement.context("230.1.1.2", member.port)))
+      assert.same({}, settle(SECRET))
+      assert.equal(1, member:count("mac"))
+    end)
+
+    it("counts its own datagrams that a reflector sends back, at once or late", function()
+      start({ secret = SECRET, announce = { 0.3, 0.3 } })
+      local first, second = member:hear(), member:hear()
+      for _ = 1, 20 do
+        member:say(first)
+        member:say(second)
+      end
+      assert.same({}, settle(SECRET))
+      assert.is_true(member:count("own") >= 42)
+      assert.is_false(member:has_said("another engine uses this name"))
+    end)
+
+    for what, change in pairs({
+      ["cut"] = function(data) return data:sub(1, -2) end,
+      ["longer"] = function(data) return data .. "x" end,
+      ["without a name's end"] = function(data) return data:sub(1, 20) end,
+    }) do
+      it("counts one that is " .. what .. " as malformed", function()
+        start({ secret = SECRET })
+        member:say(change(member:sign({}, SECRET)))
+        assert.same({}, settle(SECRET))
+        assert.same({ 1, 0 }, { member:count("malformed"), member:count("mac") })
+      end)
+    end
+
+    it("takes none of those with one bit flipped", function()
+      start({ secret = SECRET })
+      local data, sent = member:sign({}, SECRET), 0
+      for at = 1, #data do
+        local flipped = string.char(bit.bxor(data:byte(at), 2 ^ (at % 8)))
+        member:say(data:sub(1, at - 1) .. flipped .. data:sub(at + 1))
+        sent = sent + 1
+      end
+      assert.same({}, settle(SECRET))
+      assert.equal(sent, member:count("mac") + member:count("malformed"))
+    end)
+
+    it("takes a replay after its restart until it is max_skew old, and none after", function()
+      start({ secret = SECRET, max_skew = 1, expire = 1, announce = { 0.1, 0.1 } })
+      local data = member:sign({ name = "a@h" }, SECRET)
+      local made_at = timer.now()
+      member:say(data)
+      assert.same({ "a@h" }, settle(SECRET))
+      member:stop()
+      start({ secret = SECRET, max_skew = 1, expire = 1, announce = { 0.1, 0.1 }, port = member.port })
+      member:say(data)
+      assert.same({ "a@h" }, settle(SECRET)) -- nothing says that it was heard before
+      repeat
+        member:say(data)
+        task.sleep(0.05)
+      until #member:names() == 0 or timer.now() > made_at + 5
+      assert.is_true(timer.now() - made_at < 2.2, "it lived for longer than max_skew and expire")
+      member:stop()
+      start({ secret = SECRET, max_skew = 1, port = member.port })
+      member:say(data)
+      assert.same({}, settle(SECRET))
+      assert.equal(1, member:count("stale"))
+    end)
+
+    it("keeps half of max_nodes for signed ones when it takes unsigned ones, too", function()
+      start({ secret = SECRET, accept_plain = true, max_nodes = 10 })
+      for i = 1, 20 do member:say(("Peer:plain%02d@h"):format(i)) end
+      member:await(function() return member:count("full") == 15 end)
+      for i = 1, 5 do member:say(member:sign({ name = ("signed%d@h"):format(i) }, SECRET)) end
+      member:await(function() return #member:names() == 10 end)
+      local names = table.concat(member:names(), " ")
+      assert.is_truthy(names:find("plain05@h signed1@h signed2@h signed3@h signed4@h signed5@h", 1, true), names)
+    end)
+
+    it("says when the wall clock was set", function()
+      start({ secret = SECRET, announce = { 0.1, 0.1 } })
+      member:hear()
+      member.self.clock_offset = member.self.clock_offset + 90 -- as if it had been ahead until now
+      member:await(function() return member:has_said("was set back by 90 s") end)
+      member.self.clock_offset = member.self.clock_offset - 3600
+      member:await(function() return member:has_said("was set forward by 3600 s") end)
+    end)
+
+    for first, second in pairs({ ["new first"] = { OTHER, SECRET }, ["old first"] = { SECRET, OTHER } }) do
+      it("hears old and new ones while secrets are changed, " .. first, function()
+        start({ secret = second })
+        member:say(member:sign({ name = "old@h" }, SECRET))
+        member:say(member:sign({ name = "new@h" }, OTHER))
+        assert.same({ "new@h", "old@h" }, settle(SECRET))
+        assert.is_table(read(member:hear(), second[1]))
+        assert.equal(0, member:count("mac"))
+      end)
+    end
 
     it("does not take a replay, which does not prolong a life either", function()
       start({ secret = SECRET, announce = { 0.1, 0.1 }, expire = 0.4 })

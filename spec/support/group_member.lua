@@ -39,11 +39,13 @@ local function make_self(member, given)
   }, { __index = provider })
 end
 
---- Starts it. `given` has its options, state and passive; and `fails` where serve() is to raise: `failure` then has why.
+--- Starts it. `given` has its options (`port` only for a group that was there before), state and passive; and `fails`
+--- where serve() is to raise: `failure` then has why.
 ---@return spec.GroupMember
 function M.start(given)
   given = given or {}
-  local member = setmetatable({ socket = open_group(), speaker = open_group(), lines = {}, asked = 0 }, M)
+  local port = given.options and given.options.port
+  local member = setmetatable({ socket = open_group(port), speaker = open_group(), lines = {}, asked = 0 }, M)
   member.port = select(2, member.socket:address())
   member.scope = scopes.new()
   member.self = make_self(member, given)

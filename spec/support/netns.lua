@@ -16,7 +16,6 @@ local function run(...)
   return true
 end
 
-
 --- Whether this user may make namespaces.
 ---@return boolean
 function M.is_possible()
@@ -58,6 +57,33 @@ end
 
 --- The address of host `i`.
 function M:address(i) return ("10.77.0.%d"):format(i) end
+
+--- Pulls the cable of host `i` at the switch; its own interface stays up, without a carrier.
+function M:cut(i) assert(run("ip", "-n", self.switch, "link", "set", "port" .. i, "down")) end
+
+--- Plugs it in again.
+function M:mend(i) assert(run("ip", "-n", self.switch, "link", "set", "port" .. i, "up")) end
+
+--- Takes the interface of host `i` down or up: its routes go with it.
+---@param state "down"|"up"
+function M:interface(i, state) assert(run("ip", "-n", self.hosts[i], "link", "set", "eth0", state)) end
+
+--- Whether nft(8) can drop datagrams here.
+function M:can_lose()
+  local host = self.hosts[1]
+  local ok = run("ip", "netns", "exec", host, "nft", "add table ip probe { chain c { numgen random mod 100 < 1 drop; }; }")
+  if ok then run("ip", "netns", "exec", host, "nft", "delete table ip probe") end
+  return ok == true
+end
+
+--- Drops that many percent of the UDP datagrams that come to host `i`, until `lose` says another number.
+---@param percent integer 0: none
+function M:lose(i, percent)
+  local rules = ("add table ip loss; delete table ip loss; add table ip loss { chain input { type filter hook input "
+    .. "priority 0; meta l4proto udp numgen random mod 100 < %d drop; }; }"):format(percent)
+  if percent == 0 then rules = "delete table ip loss" end
+  assert(run("ip", "netns", "exec", self.hosts[i], "nft", rules))
+end
 
 function M:remove()
   for _, host in ipairs(self.hosts) do run("ip", "netns", "del", host) end

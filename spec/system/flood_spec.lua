@@ -1,0 +1,173 @@
+-- SPDX-License-Identifier: MIT
+-- A million forged names: memory stays bounded, the loop goes on, and the real members stay known.
+local Daemon = require("support.daemon")
+local Folder = require("support.folder")
+local Network = require("support.netns")
+
+local FORGED = 1000000
+local MOST_LATE = 50 -- milliseconds, of a timer of 100
+local SECRET = "0123456789abcdef"
+
+-- Beside the cluster that is flooded a timer runs. What the process had to wait for a processor is not its own delay.
+local CONFIG = [[
+local task, timer = require("engine.task"), require("engine.timer")
+local worst = 0
+
+local function waited()
+  local file = io.open("/proc/self/schedstat")
+  if not file then return 0 end
+  local nanoseconds = tonumber(file:read("*a"):match("^%%d+ (%%d+)"))
+  file:close()
+  return nanoseconds / 1e9
+end
+
+return {
+  name = "%s", connect = "none", sync_offset = 0, log_results = false,
+  clusters = {
+    flooded = {
+      via = { "udp", announce = 0.5, expire = 3, %s }, interval = 0.5,
+      on_change = function(nodes)
+        local real = {}
+        for _, node in ipairs(nodes) do
+          if node.found and node.name:find("^app") then real[#real + 1] = node.name end
+        end
+        print("real: " .. table.concat(real, " ") .. ";")
+        print("all: " .. #nodes .. ";")
+      end,
+    },
+    beside = {
+      interval = 0.5,
+      via = {
+        serve = function()
+          local last, had_waited = timer.now(), waited()
+          timer.every(0.1, function()
+            local now, has_waited = timer.now(), waited()
+            worst = math.max(worst, now - last - 0.1 - (has_waited - had_waited))
+            last, had_waited = now, has_waited
+          end)
+          task.sleep(1e6)
+        end,
+        poll = function()
+          print(("late: %%d ms, memory: %%d kB;"):format(worst * 1000, collectgarbage("count")))
+          return {}
+        end,
+      },
+    },
+  },
+}
+]]
+
+local FLOOD = [[
+local announcement, udp = require("peerage.announcement"), require("engine.udp")
+local timer = require("engine.timer")
+local group = "230.1.1.1"
+local socket = assert(udp.open({ port = 45900, reuse = true, multicast = { group = group, loop = false } }))
+local tail = ("i"):rep(8) .. ("\0"):rep(8)
+local forge = {
+  plain = function(i) return ("Peer:forged%%d@10.0.0.1"):format(i) end,
+  signed = function(i)
+    local name = ("forged%%d@10.0.0.1"):format(i)
+    return "Peer2:\1" .. tail .. string.char(#name) .. name .. ("m"):rep(32)
+  end,
+}
+for i = 1, %d do socket:send(forge.%s(i), group, 45900) end
+io.stdout:setvbuf("no")
+print("flooded")
+]]
+
+describe("a flood of forged names", function()
+  if not Network.is_possible() then return pending("network namespaces may not be made here") end
+
+  local folder, network, daemons
+
+  setup(function() network = Network.new(4) end)
+  teardown(function() network:remove() end)
+
+  before_each(function()
+    folder, daemons = Folder.new(), {}
+  end)
+
+  after_each(function()
+    for _, daemon in pairs(daemons) do daemon:stop() end
+    folder:remove()
+  end)
+
+  local function name(i) return ("app%d@%s"):format(i, network:address(i)) end
+
+  local function start(i, options)
+    local path = folder:write(("config%d.lua"):format(i), CONFIG:format(name(i), options))
+    daemons[i] = Daemon.start({ path }, { namespace = network.hosts[i] })
+    return daemons[i]
+  end
+
+  local function flood(count, kind)
+    daemons[4] = Daemon.start({ "run", folder:write("flood.lua", FLOOD:format(count, kind)) }, { namespace = network.hosts[4] })
+    daemons[4]:expect("flooded", 120)
+    daemons[4]:wait()
+    daemons[4] = nil
+  end
+
+  -- What the first engine has said of a number since line `from`: the largest.
+  local function largest(word, from)
+    local most = 0
+    for i = from or 1, #daemons[1].log do
+      most = math.max(most, tonumber(daemons[1].log[i]:match(word .. ": (%d+)")) or 0)
+    end
+    return most
+  end
+
+  local function expect_well(kilobytes)
+    daemons[1].matched["late: "] = #daemons[1].log
+    daemons[1]:expect("late: ")
+    local late, memory = largest("late"), largest("memory")
+    assert.is_true(late <= MOST_LATE, late .. " ms late")
+    assert.is_true(memory < kilobytes, memory .. " kB")
+  end
+
+  local function never_lost(from)
+    for i = from, #daemons[1].log do
+      local real = daemons[1].log[i]:match("real: (.*);$")
+      if real then assert.equal(name(2), real) end
+    end
+  end
+
+  local function counted(reason)
+    daemons[1]:signal("USR1")
+    return tonumber(daemons[1]:expect("udp: " .. reason .. ": "):match(": (%d+)$"))
+  end
+
+  it("fills max_nodes at most, and hides nobody who was there before", function()
+    for i = 1, 2 do start(i, "max_nodes = 10000") end
+    daemons[1]:expect("real: " .. name(2) .. ";")
+    local from = #daemons[1].log
+    flood(FORGED, "plain")
+    expect_well(60000)
+    assert.is_true(largest("all", from) <= 10000 and largest("all", from) > 5000)
+    never_lost(from)
+    assert.is_true(counted("full") > 100000)
+    assert.is_true(daemons[1]:has_said("more nodes announce themselves than max_nodes allows"))
+  end)
+
+  it("names nobody where announcements are signed", function()
+    local secret = ('secret = "%s"'):format(SECRET)
+    for i = 1, 2 do start(i, secret) end
+    daemons[1]:expect("real: " .. name(2) .. ";")
+    local from = #daemons[1].log
+    flood(FORGED, "signed")
+    expect_well(10000)
+    assert.is_true(largest("all") <= 2)
+    never_lost(from)
+    assert.is_true(counted("mac") > 100000)
+  end)
+
+  it("leaves room for signed ones where unsigned ones are taken, too", function()
+    local secret = ('secret = "%s", accept_plain = true, max_nodes = 1000'):format(SECRET)
+    start(1, secret)
+    daemons[1]:expect("late: ")
+    flood(20000, "plain")
+    assert.is_true(counted("full") > 1000)
+    start(2, secret)
+    daemons[1]:expect("real: " .. name(2) .. ";")
+    assert.is_true(largest("all") <= 501, largest("all"))
+  end)
+end)
