@@ -219,7 +219,11 @@ describe("engines with via = \"udp\" and a secret", function()
     expect_next(2, all[2], 3)
   end)
 
-  it("hear those whose clocks are wrong by less than max_skew, and say why they do not hear others", function()
+  -- Two libraries want to be loaded first there: the sanitizer's and faketime's.
+  local is_sanitized = Daemon.binary():find("asan", 1, true) ~= nil
+  local it_if_plain = is_sanitized and function() end or it
+
+  it_if_plain("hear those whose clocks are wrong by less than max_skew, and say why they do not hear others", function()
     local preload = process.run({ "faketime", "-f", "+0s", "printenv", "LD_PRELOAD" })
     if not preload or preload.code ~= 0 then return pending("faketime is missing") end
     local function clock(shift)
