@@ -46,7 +46,8 @@ static int push_failure(lua_State *L, int status) {
 }
 
 // Pushes records or nil, reason, code; and how often a server kept silent before this answer.
-static int push_result(lua_State *L, const struct request *request) {
+static int push_result(lua_State *L, void *operation) {
+    const struct request *request = operation;
     const struct pe_query *query = &request->query;
     int status = query->status;
     if (!status) status = pe_answer_push(L, query->answer, (size_t)query->length, request->name, request->type);
@@ -63,7 +64,7 @@ static void hand_out(lua_State *L, void *unused) {
     (void)unused;
     while ((query = pe_resolver_finished())) {
         struct request *request = (struct request *)query;
-        pe_task_wake(L, &request->wait, push_result(L, request));
+        pe_task_deliver(L, &request->wait, push_result, request);
         pe_resolver_release(query);
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Handle boxes: counted by Lua (userdata) and libuv (until close_cb).
 #include "handle.h"
+#include "account.h"
 #include "task.h"
 #include <stdlib.h>
 
@@ -61,6 +62,7 @@ bool pe_handle_open(struct pe_handle *handle, uv_handle_t *uv) {
     pe_scope_hold(scope);
     LIST_INSERT_HEAD(&scope->handles, handle, sibling);
     open_handles++;
+    scope->account->handles++;
     if (scope->closed) pe_handle_close(handle);
     return !handle->closed;
 }
@@ -85,6 +87,7 @@ void pe_handle_close(struct pe_handle *handle) {
     LIST_REMOVE(handle, sibling);
     handle->scope = NULL;
     open_handles--;
+    scope->account->handles--;
     uv_close(handle->uv, on_closed);
     if (handle->class->on_close) handle->class->on_close(handle);
     pe_scope_release(scope);
@@ -101,6 +104,7 @@ void pe_handle_move_all(struct pe_scope *from, struct pe_scope *to) {
         LIST_REMOVE(handle, sibling);
         LIST_INSERT_HEAD(&to->handles, handle, sibling);
         handle->scope = to;
+        from->account->handles--, to->account->handles++;
         pe_scope_hold(to);
         pe_scope_release(from);
     }

@@ -2,11 +2,16 @@
 // The log: the C half, which escapes and writes. The Lua half decides what is written, and how; what the core has to
 // say goes there too.
 #include "log.h"
+#include "account.h"
 #include "task.h"
 #include "text.h"
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,20 +27,63 @@ static struct {
 
 static uv_timer_t timer; // unreferenced: it keeps no loop alive
 
-// Tries the rest of a short write once and drops what is left then: a log that blocks or fails stops nobody.
-static void put(const char *bytes, size_t length) {
-    static bool is_torn; // the last message has no end: do not let this one be its continuation
-    ssize_t count = 0;
-    if (is_torn) is_torn = write(STDERR_FILENO, "\n", 1) != 1;
-    for (int tries = 0; tries < 2 && count >= 0 && length > 0; tries++) {
-        do count = write(STDERR_FILENO, bytes, length);
-        while (count < 0 && errno == EINTR);
-        if (count > 0) bytes += count, length -= (size_t)count, is_torn = length > 0;
-    }
+enum { PATIENCE = 50 * 1000000 }; // nanoseconds: a long message is more than a pipe holds
+
+// Where messages go: standard error, or a description of our own of what that is, whose O_NONBLOCK nobody else has.
+static struct {
+    int fd;
+    bool is_socket;
+    size_t most; // bytes that are written at once
+} sink = {.fd = -1, .most = SIZE_MAX};
+
+static void open_sink(void) {
+    struct stat found = {0};
+    fstat(sink.fd = STDERR_FILENO, &found);
+    sink.is_socket = S_ISSOCK(found.st_mode);
+    if (sink.is_socket || S_ISREG(found.st_mode)) return;
+    int fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd >= 0)
+        sink.fd = fd;
+    else
+        sink.most = PIPE_BUF; // so much a pipe takes once poll(2) says that it takes any
 }
 
-static void put_plainly(const char *level, const char *source, const char *message) {
-    char line[4096], *end = line + sprintf(line, "%-5s [%.64s] ", level, source);
+static bool may_write(uint64_t end) {
+    struct pollfd reader = {sink.fd, POLLOUT, 0};
+    int ready;
+    do {
+        uint64_t now = uv_hrtime();
+        ready = poll(&reader, 1, now < end ? (int)((end - now) / 1000000) : 0);
+    } while (ready < 0 && errno == EINTR);
+    return ready > 0;
+}
+
+static ssize_t write_some(const char *bytes, size_t length) {
+    if (sink.is_socket) return send(sink.fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return write(sink.fd, bytes, length < sink.most ? length : sink.most);
+}
+
+// A log that is full or closed stops nobody: what it does not take is dropped, and from then on it is not waited for
+// until it takes a message again. Returns whether it took all of this one.
+static bool put(const char *bytes, size_t length) {
+    static bool is_torn; // the last message has no end: do not let this one be its continuation
+    static bool is_slow;
+    uint64_t end = is_slow ? 0 : uv_hrtime() + PATIENCE;
+    size_t done = 0;
+    if (sink.fd < 0) open_sink();
+    if (is_torn && (is_torn = !may_write(0) || write_some("\n", 1) != 1)) return false;
+    while (done < length && may_write(end)) {
+        ssize_t count = write_some(bytes + done, length - done);
+        if (count > 0) done += (size_t)count;
+        if (count < 0 && errno != EINTR && (errno != EAGAIN || uv_hrtime() >= end)) break;
+    }
+    is_slow = done < length;
+    is_torn = is_slow && done > 0;
+    return !is_slow;
+}
+
+void pe_log_write_plainly(enum pe_log_level level, const char *source, const char *message) {
+    char line[4096], *end = line + sprintf(line, "%-5s [%.64s] ", level_names[level], source);
     for (size_t left = strlen(message), used; left > 0 && end < line + sizeof line - PE_TEXT_ROOM; left -= used) {
         used = pe_text_escape(message, left, true, end);
         message += used;
@@ -57,15 +105,17 @@ static int call_listener(lua_State *L) {
 static bool tell(const char *words[4]) {
     if (listener.function < 0 || listener.is_running) return false;
     listener.is_running = true;
+    struct pe_account *account = pe_account_pause();
     int status = lua_cpcall(listener.L, call_listener, words);
     lua_settop(listener.L, 0);
+    pe_account_go_on(account);
     listener.is_running = false;
     return status == 0;
 }
 
 void pe_log_write(enum pe_log_level level, const char *source, const char *message, const char *traceback) {
     const char *name = level_names[level];
-    if (!tell((const char *[4]){name, source, message, traceback})) put_plainly(name, source, message);
+    if (!tell((const char *[4]){name, source, message, traceback})) pe_log_write_plainly(level, source, message);
 }
 
 void pe_log_shut_down(void) {
@@ -78,12 +128,13 @@ static void on_wake(uv_timer_t *unused) {
     tell((const char *[4]){"wake"});
 }
 
-// wake_in(seconds): the listener, unless the process ends before; replaces an earlier one.
+// wake_in(seconds): the listener, unless the process ends before; only the next of several.
 static int l_wake_in(lua_State *L) {
-    double seconds = luaL_checknumber(L, 1);
+    uint64_t delay = (uint64_t)(luaL_checknumber(L, 1) * 1000) + 1;
     if (!timer.loop && uv_timer_init(pe_vm_loop(), &timer)) return 0;
+    if (uv_is_active((uv_handle_t *)&timer) && uv_timer_get_due_in(&timer) <= delay) return 0;
     uv_unref((uv_handle_t *)&timer);
-    uv_timer_start(&timer, on_wake, (uint64_t)(seconds * 1000) + 1, 0);
+    uv_timer_start(&timer, on_wake, delay, 0);
     return 0;
 }
 
@@ -96,11 +147,12 @@ static int l_listen(lua_State *L) {
     return 0;
 }
 
+// write(bytes) -> whether all were written
 static int l_write(lua_State *L) {
     size_t length;
     const char *bytes = luaL_checklstring(L, 1, &length);
-    put(bytes, length);
-    return 0;
+    lua_pushboolean(L, put(bytes, length));
+    return 1;
 }
 
 // escape(text, is_json) -> text

@@ -11,6 +11,9 @@ enum pe_log_level { PE_LOG_DEBUG, PE_LOG_INFO, PE_LOG_WARN, PE_LOG_ERROR };
 /// raises: where the Lua half is not loaded or fails, the message is one plain line.
 void pe_log_write(enum pe_log_level level, const char *source, const char *message, const char *traceback);
 
+/// As one plain line; also from a signal handler.
+void pe_log_write_plainly(enum pe_log_level level, const char *source, const char *message);
+
 /// Has what is held back said, and closes the timer; before the loop closes. Nothing is held back from then on.
 void pe_log_shut_down(void);
 

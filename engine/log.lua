@@ -3,6 +3,7 @@
 local core = require("engine.log.core")
 local fields_of = require("engine.log.fields")
 local layout = require("engine.log.layout")
+local losses = require("engine.log.losses")
 local repeats = require("engine.log.repeats")
 
 local M = {}
@@ -19,8 +20,13 @@ local function check_level(level, expected)
   error(('expected %s debug, info, warn or error, found "%s"'):format(expected, tostring(level)), 3)
 end
 
-local function say(level, source, text, fields, traceback)
-  core.write(layout[format]({ level = level, source = source, text = text, fields = fields, traceback = traceback }))
+local function write_out(level, source, text, fields, traceback)
+  local message = { level = level, source = source, text = text, fields = fields, traceback = traceback }
+  return core.write(layout[format](message)) ~= false
+end
+
+local function say(...)
+  if not (losses.say(write_out) and write_out(...)) then losses.add() end
 end
 
 -- In a coroutine, where it cannot wait.
@@ -61,7 +67,10 @@ core.listen(function(event, source, text, traceback)
     listener = nil
     repeats.window(0)
   end
-  if event == "end" or event == "wake" then return repeats.sweep(say) end
+  if event == "end" or event == "wake" then
+    (event == "end" and losses.say or losses.retry)(write_out)
+    return repeats.sweep(say)
+  end
   if count(event) then take(event, source, text, traceback and { traceback = traceback }) end
 end)
 

@@ -14,8 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sysexits.h>
 #include <unistd.h>
+
+enum { LAST_WAIT = 400000 }; // microseconds
 
 static struct {
     int count;
@@ -72,13 +75,26 @@ static void run(void) {
     }
 }
 
+static void on_alarm(int number) {
+    (void)number;
+    _exit(exit_status);
+}
+
+// A file system that does not answer holds its thread of libuv's pool, and that the loop: not for ever.
+static void empty_loop(void) {
+    signal(SIGALRM, on_alarm);
+    setitimer(ITIMER_REAL, &(struct itimerval){.it_value.tv_usec = LAST_WAIT}, NULL);
+    while (uv_run(pe_vm_loop(), UV_RUN_DEFAULT)) continue; // the first may end at once: on_main_end's uv_stop counts
+    setitimer(ITIMER_REAL, &(struct itimerval){0}, NULL);
+}
+
 static void stop(void) {
     pe_scope_close(root);
     pe_scope_release(root);
     pe_dns_shut_down();
-    pe_task_shut_down();
+    pe_turn_shut_down();
     pe_log_shut_down();
-    while (uv_run(pe_vm_loop(), UV_RUN_DEFAULT)) continue; // the first may end at once: on_main_end's uv_stop counts
+    empty_loop();
     if (uv_loop_close(pe_vm_loop())) {
         pe_log_write(PE_LOG_ERROR, "engine", "a handle was left open at the end", NULL);
         exit_status = EX_SOFTWARE;
@@ -106,7 +122,7 @@ int main(int argc, char **argv) {
         fputs("peerage-lua: its Lua files are missing: expected share/peerage-lua beside bin\n", stderr);
         return EX_SOFTWARE;
     }
-    if (pe_vm_open(folder) || !(root = pe_scope_new(NULL, NULL, HUGE_VAL))) {
+    if (pe_vm_open(folder) || !(root = pe_scope_new(NULL, NULL, HUGE_VAL, NULL))) {
         fputs("peerage-lua: not enough memory to start\n", stderr);
         return EX_OSERR;
     }

@@ -5,6 +5,7 @@
 
 #include <lauxlib.h>
 
+int luaopen_engine_account(lua_State *L);
 int luaopen_engine_crypto(lua_State *L);
 int luaopen_engine_dns(lua_State *L);
 int luaopen_engine_fs(lua_State *L);
@@ -19,6 +20,7 @@ int luaopen_engine_timer(lua_State *L);
 int luaopen_engine_udp(lua_State *L);
 
 static const luaL_Reg pe_modules[] = {
+    {"engine.account.core", luaopen_engine_account},
     {"engine.crypto", luaopen_engine_crypto},
     {"engine.dns.core", luaopen_engine_dns},
     {"engine.fs.core", luaopen_engine_fs},

@@ -8,9 +8,12 @@
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { GRACE = 2000 }; // milliseconds between TERM and KILL
@@ -251,15 +254,47 @@ static int l_environment(lua_State *L) {
     return 1;
 }
 
+// The service manager's socket, if it gave us one, and a socket of ours that is held: descriptors may run out.
+static struct {
+    struct sockaddr_un address;
+    socklen_t size;
+    int fd;
+} manager = {.fd = -1};
+
+// Once taken, no child gets it, nor what else sd_notify(3) reads.
+static int take_manager(const char *path) {
+    size_t length = strlen(path);
+    if (length >= sizeof manager.address.sun_path) return UV_ENAMETOOLONG;
+    manager.address.sun_family = AF_UNIX;
+    memcpy(manager.address.sun_path, path, length);
+    if (*path == '@') manager.address.sun_path[0] = '\0'; // a name that is no file
+    manager.size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+    manager.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    for (int i = 0; i < 3; i++) unsetenv((const char *[]){"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}[i]);
+    return manager.fd < 0 ? -errno : 0;
+}
+
+// notify(text)
+static int l_notify(lua_State *L) {
+    size_t size;
+    const char *text = luaL_checklstring(L, 1, &size), *path = getenv("NOTIFY_SOCKET");
+    int status = manager.fd >= 0 ? 0 : path ? take_manager(path) : UV_ENOENT;
+    const struct sockaddr *address = (struct sockaddr *)&manager.address;
+    if (!status && sendto(manager.fd, text, size, MSG_NOSIGNAL, address, manager.size) < 0) status = -errno;
+    if (status) return pe_vm_fail(L, status, "cannot notify the service manager");
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 static int l_exit_now(lua_State *L) {
     _exit((int)luaL_checkinteger(L, 1));
 }
 
 static const luaL_Reg methods[] = {{"wait", l_wait}, {"kill", l_kill}, {"close", pe_handle_l_close}, {NULL, NULL}};
 static const luaL_Reg watch_methods[] = {{"close", pe_handle_l_close}, {NULL, NULL}};
-static const luaL_Reg functions[] = {{"spawn", l_spawn},       {"watch", l_watch},
-                                     {"names", l_names},       {"environment", l_environment},
-                                     {"exit_now", l_exit_now}, {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"spawn", l_spawn},   {"watch", l_watch},       {"names", l_names}, {"environment", l_environment},
+    {"notify", l_notify}, {"exit_now", l_exit_now}, {NULL, NULL}};
 
 int luaopen_engine_process(lua_State *L) {
     pe_stream_register(L);

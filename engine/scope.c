@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The tree of owners. A scope's memory goes with the last of those that point to it.
 #include "scope.h"
+#include "account.h"
 #include "handle.h"
 #include "modules.h"
 #include "task.h"
@@ -10,13 +11,14 @@
 
 static const char box_name[] = "scope";
 
-struct pe_scope *pe_scope_new(struct pe_scope *parent, const char *label, double deadline) {
+struct pe_scope *pe_scope_new(struct pe_scope *parent, const char *label, double deadline, struct pe_account *account) {
     if (parent && parent->closed) return NULL;
     struct pe_scope *scope = calloc(1, sizeof *scope);
     if (!scope) return NULL;
     if (!label) label = pe_scope_label(parent);
     if (!(scope->label = strdup(label))) return free(scope), NULL;
     scope->parent = parent;
+    scope->account = pe_account_hold(account ? account : parent ? parent->account : pe_account_engine());
     scope->deadline = deadline;
     scope->references = 2;
     if (parent) LIST_INSERT_HEAD(&parent->children, scope, sibling);
@@ -29,6 +31,7 @@ void pe_scope_hold(struct pe_scope *scope) {
 
 void pe_scope_release(struct pe_scope *scope) {
     if (--scope->references > 0) return;
+    pe_account_release(scope->account);
     free(scope->label);
     free(scope);
 }
@@ -82,18 +85,19 @@ struct pe_scope *pe_scope_check(lua_State *L, int index) {
     return pe_vm_pointer(L, index, box_name);
 }
 
-// Pushes a child of `parent` for the label and seconds at `index` and above.
+// Pushes a child of `parent` for the label, seconds and account at `index` and above.
 static int push_child(lua_State *L, struct pe_scope *parent, int index) {
     const char *label = luaL_optstring(L, index, NULL);
     double seconds = luaL_optnumber(L, index + 1, INFINITY);
+    struct pe_account *account = pe_account_opt(L, index + 2);
     struct pe_scope **box = pe_vm_object(L, box_name, sizeof *box);
     if (parent->closed) return pe_vm_refuse(L, "closed", "ECANCELED");
-    *box = pe_scope_new(parent, label, (double)uv_hrtime() / 1e9 + seconds);
+    *box = pe_scope_new(parent, label, (double)uv_hrtime() / 1e9 + seconds, account);
     if (!*box) luaL_error(L, "not enough memory for a scope");
     return 1;
 }
 
-// new(label?, seconds?): a child of the running task's scope; `seconds` from now its owner will close it.
+// new(label?, seconds?, account?): a child of the running task's scope; `seconds` from now its owner will close it.
 static int l_new(lua_State *L) {
     return push_child(L, pe_task_check_scope(L), 1);
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
+struct pe_account;
 struct pe_task;
 struct pe_handle;
 
@@ -20,15 +21,16 @@ struct pe_scope {
     struct pe_task_list tasks;
     struct pe_handle_list handles;
     LIST_ENTRY(pe_scope) sibling;
-    char *label;     // who this is in the log, as in "provider dns"
+    struct pe_account *account; // who pays for what runs in it; held
+    char *label;                // who this is in the log, as in "provider dns"
     double deadline; // monotonic seconds at which its `timeout` closes it; infinite without, whatever its parents have
     int references;  // the tree 1, each task and handle 1, the Lua userdata 1
     bool closed;
 };
 
-/// A child of `parent` (NULL: the root). `label` is copied; NULL: that of the parent. The caller gets one reference.
-/// Returns NULL without memory or if `parent` is closed.
-struct pe_scope *pe_scope_new(struct pe_scope *parent, const char *label, double deadline);
+/// A child of `parent` (NULL: the root). `label` is copied; NULL: that of the parent; so with `account`. The caller
+/// gets one reference. Returns NULL without memory or if `parent` is closed.
+struct pe_scope *pe_scope_new(struct pe_scope *parent, const char *label, double deadline, struct pe_account *account);
 
 void pe_scope_hold(struct pe_scope *scope);
 void pe_scope_release(struct pe_scope *scope);

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Coroutines that wait for one operation each, and the queue of those that are ready to go on.
+// Coroutines that wait for one operation each.
 #include "task.h"
+#include "account.h"
 #include "log.h"
 #include "modules.h"
 #include <assert.h>
 #include <stdlib.h>
-
-enum { RESUMES_PER_TURN = 128 };
 
 enum state { READY, RUNNING, WAITING, FINISHED, FAILED, DROPPED };
 
@@ -16,6 +15,7 @@ struct joiner {
 };
 
 struct pe_task {
+    struct pe_ready ready;
     lua_State *L;
     struct pe_scope *scope; // NULL once it ended
     struct pe_wait *wait;   // what it waits for
@@ -29,28 +29,13 @@ struct pe_task {
     struct pe_scope *inner; // closed when the task ends; NULL: none
     LIST_HEAD(, joiner) joiners;
     LIST_ENTRY(pe_task) sibling;
-    TAILQ_ENTRY(pe_task) next_ready;
 };
 
-static TAILQ_HEAD(, pe_task) ready = TAILQ_HEAD_INITIALIZER(ready);
 static struct pe_task *running;
 static int alive, raised;
-static uv_idle_t next_turn; // active while tasks are ready and nobody is about to resume them
-
-static void on_next_turn(uv_idle_t *idle) {
-    uv_idle_stop(idle);
-    pe_vm_run_ready();
-}
-
-static void ask_for_turn(void) {
-    if (!next_turn.loop) uv_idle_init(pe_vm_loop(), &next_turn);
-    uv_idle_start(&next_turn, on_next_turn);
-}
-
 static void make_ready(struct pe_task *task) {
     task->state = READY;
-    TAILQ_INSERT_TAIL(&ready, task, next_ready);
-    if (!pe_vm_is_entered()) ask_for_turn();
+    pe_turn_add(&task->ready, task->scope->account);
 }
 
 struct pe_task *pe_task_spawn(lua_State *L, struct pe_scope *scope, int count) {
@@ -66,6 +51,7 @@ struct pe_task *pe_task_spawn(lua_State *L, struct pe_scope *scope, int count) {
     *task = (struct pe_task){.L = coroutine, .scope = scope, .anchor = anchor, .references = 1, .arguments = count};
     pe_scope_hold(scope);
     LIST_INSERT_HEAD(&scope->tasks, task, sibling);
+    scope->account->tasks++;
     alive++;
     make_ready(task);
     return task;
@@ -127,6 +113,14 @@ void pe_task_wake_closed(struct pe_wait *wait) {
     make_ready(task);
 }
 
+void pe_task_deliver(lua_State *L, struct pe_wait *wait, pe_push push, void *operation) {
+    if (!wait->task) return;
+    pe_account_charge(wait->task->scope->account);
+    int count = push(L, operation);
+    pe_account_charge(pe_account_engine());
+    pe_task_wake(L, wait, count);
+}
+
 struct finishing {
     struct pe_wait *wait;
     pe_push push;
@@ -135,7 +129,7 @@ struct finishing {
 
 static void finish(lua_State *L, void *argument) {
     struct finishing *ending = argument;
-    pe_task_wake(L, ending->wait, ending->push(L, ending->operation));
+    pe_task_deliver(L, ending->wait, ending->push, ending->operation);
 }
 
 static void finish_without_memory(lua_State *L, void *wait) {
@@ -166,6 +160,7 @@ static void end(struct pe_task *task, enum state state) {
     task->state = state;
     task->scope = NULL;
     LIST_REMOVE(task, sibling);
+    scope->account->tasks--;
     alive--;
     while ((joiner = LIST_FIRST(&task->joiners))) {
         LIST_REMOVE(joiner, sibling);
@@ -196,10 +191,18 @@ static void fail(lua_State *L, struct pe_task *task) {
     end(task, FAILED);
 }
 
+// The bare "not enough memory" does not say whose limit it was.
+static void explain(lua_State *L, struct pe_task *task) {
+    pe_turn_collect();
+    pe_account_push_refusal(L, task->scope->account);
+    lua_pop(task->L, 1);
+    lua_xmove(L, task->L, 1);
+}
+
 // Abandons its operation: it is never resumed. One that runs is dropped at its next wait.
 static void drop(struct pe_task *task) {
     if (task->state == RUNNING) task->is_doomed = true;
-    if (task->state == READY) TAILQ_REMOVE(&ready, task, next_ready);
+    pe_turn_remove(&task->ready);
     if (task->state != READY && task->state != WAITING) return;
     struct pe_wait *wait = task->wait;
     if (wait) {
@@ -209,7 +212,8 @@ static void drop(struct pe_task *task) {
     end(task, DROPPED);
 }
 
-static void resume(lua_State *L, struct pe_task *task) {
+void pe_task_resume(lua_State *L, struct pe_ready *ready) {
+    struct pe_task *task = (struct pe_task *)ready;
     int top = lua_gettop(L);
     task->state = RUNNING; // before what can raise: it is not in the queue any more
     if (task->is_closed) {
@@ -220,8 +224,11 @@ static void resume(lua_State *L, struct pe_task *task) {
     }
     int count = task->arguments;
     task->arguments = 0;
+    struct pe_account *account = task->scope->account;
     running = task;
+    pe_account_begin(account);
     int status = lua_resume(task->L, count);
+    pe_account_end(account);
     running = NULL;
     if (status == LUA_YIELD && (task->wait || task->is_doomed)) {
         task->state = WAITING;
@@ -232,22 +239,12 @@ static void resume(lua_State *L, struct pe_task *task) {
         lua_xmove(L, task->L, 1);
         fail(L, task);
     } else if (status) {
+        if (status == LUA_ERRMEM && account->wanted) explain(L, task);
         fail(L, task);
     } else {
         end(task, FINISHED);
     }
     lua_settop(L, top);
-}
-
-void pe_task_run_ready(lua_State *L) {
-    struct pe_task *task;
-    if (TAILQ_EMPTY(&ready)) return;
-    ask_for_turn(); // first: should one raise in here, the others have their turn all the same
-    for (int i = 0; i < RESUMES_PER_TURN && (task = TAILQ_FIRST(&ready)); i++) {
-        TAILQ_REMOVE(&ready, task, next_ready);
-        resume(L, task);
-    }
-    if (TAILQ_EMPTY(&ready)) uv_idle_stop(&next_turn);
 }
 
 void pe_task_drop_all(struct pe_scope *scope) {
@@ -264,6 +261,9 @@ void pe_task_move_all(struct pe_scope *from, struct pe_scope *to) {
         LIST_REMOVE(task, sibling);
         LIST_INSERT_HEAD(&to->tasks, task, sibling);
         task->scope = to;
+        from->account->tasks--, to->account->tasks++;
+        pe_turn_remove(&task->ready);
+        if (task->state == READY) pe_turn_add(&task->ready, to->account);
         pe_scope_hold(to);
         pe_scope_release(from);
     }
@@ -271,10 +271,6 @@ void pe_task_move_all(struct pe_scope *from, struct pe_scope *to) {
 
 void pe_task_on_end(struct pe_task *task, void (*on_end)(lua_State *results, bool is_ok)) {
     task->on_end = on_end;
-}
-
-void pe_task_shut_down(void) {
-    if (next_turn.loop) uv_close((uv_handle_t *)&next_turn, NULL);
 }
 
 static const char box_name[] = "task";

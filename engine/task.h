@@ -7,6 +7,7 @@
 #pragma once
 
 #include "scope.h"
+#include "turn.h"
 #include "vm.h"
 #include <stdbool.h>
 #include <sys/queue.h>
@@ -47,12 +48,16 @@ void pe_task_wake(lua_State *L, struct pe_wait *wait, int count);
 /// Wakes whoever waits with `nil, "closed", "ECANCELED"`. For a handle that closes; from anywhere, it touches no Lua.
 void pe_task_wake_closed(struct pe_wait *wait);
 
+/// Makes the results with `push`, charged to the task that waits, and wakes it. Does nothing if nobody waits. For
+/// callers inside the door.
+void pe_task_deliver(lua_State *L, struct pe_wait *wait, pe_push push, void *operation);
+
 /// Ends an operation from a libuv callback: enters Lua, makes the results with `push`, wakes the task, resumes it.
 /// Does nothing if nobody waits. If `push` raises, the task gets `nil, message, "ENOMEM"`.
 void pe_task_finish(struct pe_wait *wait, pe_push push, void *operation);
 
-/// Resumes ready tasks, at most 128 and the rest a loop turn later. For bodies inside the door, between two results.
-void pe_task_run_ready(lua_State *L);
+/// Resumes a task that was ready. For turn.c.
+void pe_task_resume(lua_State *L, struct pe_ready *ready);
 
 /// Drops all tasks of a scope that closes: their operations are abandoned, they are never resumed; one that runs is
 /// dropped at its next wait. For scope.c.
@@ -64,9 +69,6 @@ void pe_task_move_all(struct pe_scope *from, struct pe_scope *to);
 /// Has `on_end` called, inside the door, when `task` ends in any way, with its stack: results, or an error and its
 /// traceback.
 void pe_task_on_end(struct pe_task *task, void (*on_end)(lua_State *results, bool is_ok));
-
-/// Releases what the tasks share; before the loop closes.
-void pe_task_shut_down(void);
 
 /// Spawns the function under `count` arguments on top of `L` into `scope`; pushes the task for Lua, or
 /// `nil, "closed", "ECANCELED"`. Returns how many values. For scope.c.

@@ -181,11 +181,20 @@ local function label_of(listener, handle)
   return type(port) == "number" and print_label(host, port) or listener.label
 end
 
+local OUT_OF_DESCRIPTORS = { EMFILE = true, ENFILE = true }
+
+-- The listener rests, unless room was made.
+local function rest(self, reason, code, on_full)
+  log.warn(("cannot accept on %s: %s"):format(self.label, reason))
+  if not (on_full and OUT_OF_DESCRIPTORS[code] and on_full()) then timer.sleep(PAUSE) end
+end
+
 --- Waits for the next connection. Without a free descriptor it goes on trying, ten times a second.
+---@param on_full? fun(): boolean? asked to make room then; true: it did, so it is tried again at once
 ---@return engine.tcp.Stream? stream
 ---@return string? message
 ---@return string? code "ECANCELED" when the listener was closed
-function Listener:accept()
+function Listener:accept(on_full)
   while true do
     local handle
     local ok, reason, code = self.handle:accept()
@@ -195,10 +204,7 @@ function Listener:accept()
     if handle then return streams.new(handle, label_of(self, handle)) end
     if code == "ECANCELED" then return nil, reason, code end
     if code == "EALREADY" then error(("another task accepts on %s already"):format(self.label), 2) end
-    if code ~= "EAGAIN" and code ~= "ECONNABORTED" then
-      log.warn(("cannot accept on %s: %s"):format(self.label, reason))
-      timer.sleep(PAUSE)
-    end
+    if code ~= "EAGAIN" and code ~= "ECONNABORTED" then rest(self, reason, code, on_full) end
   end
 end
 

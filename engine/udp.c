@@ -173,12 +173,16 @@ static int l_send(lua_State *L) {
     return 1;
 }
 
+static int push_datagram(lua_State *L, void *inbox) {
+    return pe_inbox_push(L, inbox);
+}
+
 static void deliver(lua_State *L, void *argument) {
     struct udp *udp = argument;
     while (!udp->handle.closed && pe_inbox_has_batch(&udp->inbox)) {
         if (udp->receiver.task) {
-            pe_task_wake(L, &udp->receiver, pe_inbox_push(L, &udp->inbox));
-            pe_task_run_ready(L);
+            pe_task_deliver(L, &udp->receiver, push_datagram, &udp->inbox);
+            pe_turn_run(L);
         } else {
             pe_inbox_store(L, &udp->inbox);
         }

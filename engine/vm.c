@@ -2,9 +2,11 @@
 // The one lua_State and its door. Interpreter only: compiled traces can be neither interrupted nor run without
 // writable code pages.
 #include "vm.h"
+#include "account.h"
 #include "log.h"
 #include "modules.h"
-#include "task.h"
+#include "turn.h"
+#include "watchdog.h"
 #include <luajit.h>
 #include <lualib.h>
 #include <stdio.h>
@@ -20,13 +22,6 @@ static struct {
     bool is_entered;
 } door;
 
-static void *allocate(void *unused, void *block, size_t old_size, size_t new_size) {
-    (void)unused, (void)old_size;
-    if (new_size) return realloc(block, new_size);
-    free(block);
-    return NULL;
-}
-
 static int dispatch(lua_State *L) {
     pe_vm_body body = door.body;
     body(L, door.argument);
@@ -41,6 +36,7 @@ int pe_vm_protect(pe_vm_body body, void *argument) {
     lua_pushvalue(state, 1);
     int status = lua_pcall(state, 0, 0, 0);
     door.is_entered = false;
+    pe_account_charge(pe_account_engine());
     if (status) {
         const char *message = lua_tostring(state, -1);
         pe_log_write(PE_LOG_ERROR, "engine", message ? message : "error without a message", NULL);
@@ -51,7 +47,7 @@ int pe_vm_protect(pe_vm_body body, void *argument) {
 
 static void run_ready(lua_State *L, void *unused) {
     (void)unused;
-    pe_task_run_ready(L);
+    pe_turn_run(L);
 }
 
 void pe_vm_run_ready(void) {
@@ -105,10 +101,11 @@ static int prepare(lua_State *L) {
 }
 
 int pe_vm_open(const char *root) {
-    state = lua_newstate(allocate, NULL);
+    state = lua_newstate(pe_account_allocate, NULL);
     if (!state) return UV_ENOMEM;
     if (lua_cpcall(state, prepare, (void *)root)) return UV_ENOMEM;
     lua_pushcfunction(state, dispatch);
+    pe_watchdog_open(state, root);
     return 0;
 }
 

@@ -53,17 +53,21 @@ function M.of_call(ok, list, message)
   return answer
 end
 
-local LEVELS = { raised = "error", breach = "error", closed = "error", timeout = "warn", unknown = "warn" }
+local LEVELS = {
+  raised = "error", breach = "error", closed = "error", interrupted = "error", out_of_memory = "error", timeout = "warn",
+  unknown = "warn",
+}
 
 --- Logs what was not as it should be. Messages of answers begin with "poll()", those of calls do not.
 ---@param log engine.log.logger the provider's
 ---@param answer peerage.Answer?
 ---@param failure peerage.Failure?
-function M.say(log, answer, failure)
+---@param is_known boolean? that it fails was said before
+function M.say(log, answer, failure, is_known)
   if answer and answer.message then log.warn("poll(): the list is a part: " .. answer.message) end
   if not failure then return end
   local text = failure.message:find("^poll%(%)") and failure.message or "poll(): " .. failure.message
-  log[LEVELS[failure.reason]](text, { traceback = failure.traceback })
+  log[is_known and "debug" or LEVELS[failure.reason]](text, { traceback = failure.traceback })
 end
 
 --- Logs which entries of the list were dropped.

@@ -6,9 +6,16 @@ local timer = require("engine.timer")
 
 local M = {}
 
----@alias peerage.Failure { reason: "raised"|"timeout"|"closed"|"breach"|"unknown", message: string, traceback: string? }
+---@alias peerage.FailureReason "raised"|"timeout"|"interrupted"|"out_of_memory"|"closed"|"breach"|"unknown"
+---@alias peerage.Failure { reason: peerage.FailureReason, message: string, traceback: string? }
 
 local CLOSED = { reason = "closed", message = "its scope was closed" }
+
+-- What the core raises in whom its account does not suffice, and what the config says of that.
+local LIMITS = {
+  { text = "held the engine for", reason = "interrupted", advice = "see budget" },
+  { text = "not enough memory", reason = "out_of_memory", advice = "see memory_limit" },
+}
 
 --- An error value as text; it may be anything, and its metamethods are not called.
 ---@return string
@@ -17,14 +24,21 @@ function M.message(value)
   return ("raised %s instead of a message"):format(describe.value(value))
 end
 
+local function of_error(value, traceback)
+  local message = M.message(value)
+  for _, limit in ipairs(LIMITS) do
+    if message:find(limit.text, 1, true) then
+      return { reason = limit.reason, message = ("%s: %s"):format(message, limit.advice), traceback = traceback }
+    end
+  end
+  return { reason = "raised", message = message, traceback = traceback }
+end
+
 local function outcome(call, ok, ...)
   if call.alarm then call.alarm:stop() end
   call.scope:close()
   if ok then return true, ... end
-  if ok == false then
-    local value, traceback = ...
-    return false, { reason = "raised", message = M.message(value), traceback = traceback }
-  end
+  if ok == false then return false, of_error(...) end
   if call.timed_out then
     return false, { reason = "timeout", message = ("timed out after %g s"):format(call.seconds) }
   end

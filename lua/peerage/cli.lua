@@ -9,11 +9,13 @@ local once = require("peerage.once")
 local peerage = require("peerage")
 local plan = require("peerage.plan")
 local process = require("engine.process")
+local service = require("peerage.service")
 local task = require("engine.task")
 
 local M = {}
 
 local OK, FAILED, USAGE, CONFIG = 0, 1, 64, 78
+local STOP_TIMEOUT = 1.5 -- seconds for all to say goodbye; then the process ends without
 
 local SYNOPSIS = [[
 peerage-lua [options] CONFIG
@@ -131,6 +133,11 @@ local function follow_signals(signals, running)
   end
 end
 
+local function stop(engine)
+  engine:stop()
+  return true
+end
+
 -- Signals are heard before the config's code runs: a SIGHUP that comes early would end the process.
 local function serve(path, overrides)
   local signals, message = process.signals("TERM", "INT", "HUP", "USR1")
@@ -140,6 +147,7 @@ local function serve(path, overrides)
   end
   local running = { ended = task.queue(1) }
   task.spawn(follow_signals, signals, running)
+  service.start()
   local planned = load_plan(path, overrides)
   if not planned then return CONFIG end
   running.engine, message = peerage.start(planned, overrides)
@@ -147,8 +155,11 @@ local function serve(path, overrides)
     log.error("not started: " .. message)
     return FAILED
   end
+  service.ready()
   running.ended:pop()
-  running.engine:stop()
+  service.stopping()
+  local stopped, late = task.timeout(STOP_TIMEOUT, stop, running.engine)
+  if not stopped then log.warn("not all could be ended politely: " .. late) end
   return OK
 end
 

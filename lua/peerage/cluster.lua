@@ -6,9 +6,11 @@ local Dialer = require("peerage.dialer")
 local Hooks = require("peerage.hooks")
 local Instance = require("peerage.instance")
 local Registry = require("peerage.registry")
+local accounts = require("peerage.accounts")
 local answers = require("peerage.answer")
 local copy = require("peerage.copy")
 local log = require("engine.log")
+local recovery = require("peerage.recovery")
 local rollout = require("peerage.rollout")
 local status = require("peerage.status")
 local task = require("engine.task")
@@ -22,21 +24,19 @@ local MOMENT = 0.1 -- seconds; nodes that go down within it are reported togethe
 local LOSSES_PERIOD = 1 -- seconds between two such reports, at least
 
 --- Who a part of this cluster is in the log: "provider dns", "web: provider dns".
-function M:label(word, part)
-  local prefix = self.name == "default" and "" or self.name .. ": "
-  return ("%s%s %s"):format(prefix, word, part.name)
-end
+function M:label(word, part) return accounts.label(self.name, word, part.name) end
 
 --- Starts a version of the provider; the one before must have been closed.
 ---@param part peerage.Part
----@param state table|nil
-function M:start_provider(part, state)
+---@param state table|nil its own from now on
+---@param failures peerage.Failing|nil of the instance that it takes the place of; nil: it starts afresh
+function M:start_provider(part, state, failures)
   self.provider_part = part
   self.provider = Instance.start({
     unit = part.unit, options = part.options, label = self:label("provider", part), name = self.self_name,
-    scope = self.scope, state = state, serves = self.settings.serves,
-    methods = { poll_soon = function() self:poll_soon() end },
-    on_failure = function(failure) rollout.take_serve_failure(self, failure) end,
+    scope = self.scope, state = state, serves = self.settings.serves, account = part.account, failures = failures,
+    methods = { poll_soon = function() if not self.provider.failures.is_failing then self:poll_soon() end end },
+    on_failure = function(failure) return recovery.take_serve_failure(self, failure) end,
   })
 end
 
@@ -44,7 +44,7 @@ local function start_connector(self, part, state)
   self.connector_part = part
   self.connector = Connector.start({
     unit = part.unit, options = part.options, label = self:label("connector", part), name = self.self_name,
-    scope = self.scope, state = state, shared = part.shared,
+    scope = self.scope, state = state, shared = part.shared, account = part.account,
   }, function(name, live, reason) self:set_live(name, live, reason) end)
   self.dialer = Dialer.new(self.scope, self.registry, self.settings, self.connector.asks_each_poll,
     function(record) return self.connector:connect(record, self.settings.connect_timeout) end,
@@ -55,6 +55,7 @@ end
 ---@field name string this node's
 ---@field scope engine.Scope
 ---@field on_poll fun(cluster: peerage.Cluster)
+---@field on_report fun()|nil
 ---@field siblings fun(cluster: peerage.Cluster): peerage.Cluster[] others that share its connections
 
 ---@param planned peerage.PlannedCluster
@@ -66,6 +67,7 @@ function M.start(planned, engine)
     settings = copy(planned.settings), -- of its own, since a new config's are put in place
     self_name = engine.name,
     on_poll = engine.on_poll,
+    on_report = engine.on_report or function() end,
     siblings = engine.siblings,
     scope = engine.scope:child(planned.name ~= "default" and "cluster " .. planned.name or nil),
     registry = Registry.new(),
@@ -76,7 +78,7 @@ function M.start(planned, engine)
     unstarted = {}, -- files of a version that did not come to run
   }, M)
   self.hooks = Hooks.start(self.scope, self.settings, function() return self.registry:nodes() end,
-    planned.name ~= "default" and planned.name .. ": hook" or nil)
+    accounts.label(planned.name, "hook"))
   start_connector(self, planned.connector)
   self:start_provider(planned.provider)
   self.scope:spawn(self.run, self)
@@ -89,9 +91,10 @@ function M:run()
   while true do
     local started = timer.now()
     if self.wake:count() > 0 then self.wake:pop() end -- who asked before now is served by this poll
+    recovery.revive(self)
     self:poll()
     self.on_poll(self)
-    task.timeout(self.settings.interval, self.wake.pop, self.wake)
+    task.timeout(self.provider.failures:period(self.settings.interval), self.wake.pop, self.wake)
     task.sleep(math.max(0, started + POLL_SOON_PERIOD - timer.now()))
   end
 end
@@ -157,7 +160,8 @@ function M:poll()
   if provider ~= self.provider or provider:is_closed() then return self:poll_soon() end -- a new version comes
   if rollout.judge(self, failure) then return end
   local changes = answer and take_list(self, answer)
-  answers.say(self.provider.log, answer, failure)
+  answers.say(self.provider.log, answer, failure, provider.failures.is_failing)
+  recovery.judge(self, failure)
   take_doubt(self, answer, failure)
   self.last_poll = {
     at = timer.now(), took = timer.now() - started, outcome = outcome_text(self, answer, failure),
@@ -252,6 +256,7 @@ end
 
 local function report(self)
   status.report(self)
+  self.on_report()
   self.is_changed = false
 end
 
@@ -285,6 +290,7 @@ function M:configure(settings)
   for key in next, self.settings do self.settings[key] = nil end
   for key, value in next, settings do self.settings[key] = value end
   self.unstarted = {}
+  for _, part in ipairs({ self.provider, self.connector.instance, self.hooks }) do accounts.limit(part.account, settings) end
   self:poll_soon()
 end
 
@@ -318,7 +324,8 @@ function M:replace_connector(part)
   local had_function = self.connector.asks_each_poll
   self:hand_over()
   self.connector:stop()
-  start_connector(self, part, self.connector.instance:state())
+  start_connector(self, part,
+    Instance.adopt(self.scope, part.account, self:label("connector", part), self.connector.instance:state()))
   if not (had_function and self.connector.asks_each_poll) then
     for _, record in ipairs(self.registry:sorted()) do
       if record.live and record.name ~= self.self_name then self:set_live(record.name, false, "the connector changed") end

@@ -61,7 +61,7 @@ function M:connect(record, seconds)
   local port = node.port
   local ok, answer, reason, code = self.instance:call("connect", seconds, node)
   if not ok then
-    if answer.reason == "raised" then say_failure(self, "connect", answer) end
+    if answer.reason ~= "timeout" then say_failure(self, "connect", answer) end
     return false, answer.message
   end
   if answer == true and record.port ~= port and not self.ignores_ports then

@@ -1,5 +1,8 @@
 -- SPDX-License-Identifier: MIT
 --- Calls a cluster's on_up, on_down and on_change: one at a time, in order, on_change after the others.
+--- Invariant: they run in `inner`, on an account of their own; the loop that calls them does not.
+local Failing = require("peerage.failing")
+local accounts = require("peerage.accounts")
 local call = require("peerage.call")
 local copy_meta = require("peerage.node").copy_meta
 local log = require("engine.log")
@@ -12,13 +15,18 @@ M.__index = M
 local CHANGE_PERIOD = 0.1 -- seconds; on_change comes at most ten times a second
 
 ---@param scope engine.Scope who owns it
----@param settings table the cluster's: hooks and timeout; may be swapped at any time
+---@param settings table the cluster's: hooks, timeout and limits; may be swapped at any time
 ---@param nodes fun(): table[] what on_change is told
 ---@param label string|nil who they are in the log, "hook" without one
 ---@return peerage.Hooks
 function M.start(scope, settings, nodes, label)
+  label = label or "hook"
+  local outer, account = scope:child(label), accounts.new(label, settings)
   local self = setmetatable({
-    scope = scope:child(label or "hook"),
+    scope = outer,
+    inner = outer:child(nil, nil, account),
+    account = account,
+    failures = Failing.new(),
     settings = settings,
     nodes = nodes,
     events = {}, -- from `first` to `last`
@@ -35,8 +43,10 @@ end
 local function call_hook(self, name, ...)
   local hook = self.settings[name]
   if not hook then return end
-  local ok, failure = call.run(self.scope, self.settings.timeout, hook, ...)
-  if not ok and failure.reason ~= "closed" then
+  local ok, failure = call.run(self.inner, self.settings.timeout, hook, ...)
+  if ok then return end
+  self.failures:count(failure)
+  if failure.reason ~= "closed" then
     log.error(("%s() failed: %s"):format(name, failure.message), { traceback = failure.traceback })
   end
 end

@@ -3,6 +3,7 @@
 local Cluster = require("peerage.cluster")
 local Reload = require("peerage.reload")
 local Shared = require("peerage.shared")
+local accounts = require("peerage.accounts")
 local call = require("peerage.call")
 local config = require("peerage.config")
 local copy = require("peerage.copy")
@@ -14,6 +15,8 @@ local plan = require("peerage.plan")
 local report = require("peerage.report")
 local rollout = require("peerage.rollout")
 local scopes = require("engine.scope")
+local service = require("peerage.service")
+local stats = require("peerage.stats")
 local status = require("peerage.status")
 local task = require("engine.task")
 local timer = require("engine.timer")
@@ -21,6 +24,8 @@ local timer = require("engine.timer")
 local LOAD_TIMEOUT = 10 -- seconds for a config's code
 
 local M = { version = require("engine").version }
+
+local running -- the engine that was started last and has not been stopped
 
 ---@class peerage.Engine
 local Engine = {}
@@ -41,7 +46,7 @@ function M.load_config(path, overrides)
   local unit = { files = {} }
   local with = copy(overrides or {})
   with.environment = with.environment or function(of) return loader.environment(unit, of) end
-  local scope = scopes.new("config")
+  local scope = scopes.new("config", nil, accounts.config())
   local ok, loaded, message = call.run(scope, LOAD_TIMEOUT, config.load, path, with)
   scope:close()
   if not ok then return nil, ("%s: %s"):format(path, loaded.message), unit.files end
@@ -65,6 +70,7 @@ local function start_cluster(self, planned)
   self.clusters[planned.name] = Cluster.start(planned, {
     name = self.name, scope = self.scope,
     on_poll = function() self.reload:glance() end,
+    on_report = function() service.status(status.summary(self.clusters)) end,
     siblings = function(cluster) return siblings_of(self, cluster) end,
   })
 end
@@ -115,7 +121,9 @@ function M.start(planned, overrides)
   end
   for _, each in ipairs(planned.clusters) do start_cluster(self, each) end
   self.reload = Reload.start(self.scope, conf.reload, function() return files_in_use(self) end,
-    function(changed) self:take_changes(changed) end)
+    function(changed) self:take_changes(changed) end,
+    function(is_over) (is_over and service.ready or service.reloading)() end)
+  running = self
   return self
 end
 
@@ -240,8 +248,17 @@ function Engine:explain()
   return report.explain(state)
 end
 
+--- What every part of every cluster costs and how it fares.
+---@return peerage.Stats
+function Engine:stats()
+  local clusters = {}
+  for name, cluster in next, self.clusters do clusters[name] = stats.of_cluster(cluster) end
+  return { version = M.version, process = stats.of_process(), clusters = clusters }
+end
+
 --- Ends everything, politely: providers get a second to say goodbye.
 function Engine:stop()
+  if running == self then running = nil end
   local stops = {}
   for _, cluster in next, self.clusters do
     stops[#stops + 1] = function() cluster:stop() end
@@ -249,6 +266,18 @@ function Engine:stop()
   task.all(stops)
   self.shared:keep({})
   self.scope:close()
+end
+
+---@class peerage.Stats
+---@field version string
+---@field process peerage.ProcessStats
+---@field clusters table<string, peerage.ClusterStats> by name; "default" of a flat config
+
+--- What the running engine's parts cost and how they fare. Providers, connectors and hooks may ask, too. Does not wait.
+---@return peerage.Stats|nil stats, string? message there is no engine
+function M.stats()
+  if not running then return nil, "no engine runs here" end
+  return running:stats()
 end
 
 return M

@@ -1,16 +1,20 @@
 -- SPDX-License-Identifier: MIT
 --- A provider or connector that runs: a unit with its options, its own scope and its supervised serve().
---- Invariant: its functions run in tasks of their own inside `inner`, which nothing of the engine's lives in.
+--- Invariant: its functions run in tasks of their own inside `inner`, on its account; nothing of the engine's lives there.
+local Failing = require("peerage.failing")
+local accounts = require("peerage.accounts")
 local call = require("peerage.call")
 local describe = require("peerage.describe")
 local log = require("engine.log")
 local states = require("peerage.state")
 local supervisor = require("peerage.supervisor")
+local timer = require("engine.timer")
 
 local M = {}
 M.__index = M
 
 local STOP_TIMEOUT = 1 -- seconds for M.stop() at a clean end
+local COPY_TIMEOUT = 5 -- seconds for taking over a state
 
 ---@class peerage.InstanceSpec
 ---@field unit peerage.Unit
@@ -18,12 +22,14 @@ local STOP_TIMEOUT = 1 -- seconds for M.stop() at a clean end
 ---@field label string who this is in the log: "provider dns"
 ---@field name string this node's name
 ---@field scope engine.Scope who owns it
----@field state table|nil of an earlier version; copied
+---@field state table|nil of an earlier version, from now on its own; see M.adopt
+---@field account engine.account|nil who pays for it; nil: a new one without limits
+---@field failures peerage.Failing|nil of the instance that it takes the place of; nil: it starts afresh
 ---@field methods table<string, function>|nil what `self` offers
 ---@field serves boolean|nil false: serve() is not run
 ---@field passive boolean|nil announce nothing
 ---@field shared table|nil what a connector's share() made
----@field on_failure fun(failure: peerage.Failure)|nil told when serve() ended
+---@field on_failure (fun(failure: peerage.Failure): boolean?)|nil told when serve() ended; true: it is not to start again
 
 -- What the unit's functions get as `self`: fields of their own, then what the engine offers, then the module.
 local function make_self(spec)
@@ -32,7 +38,7 @@ local function make_self(spec)
   return setmetatable({
     options = spec.options,
     name = spec.name,
-    state = states.copy(spec.state or {}),
+    state = spec.state or {},
     log = log.named(spec.label),
     passive = spec.passive or nil,
     shared = spec.shared,
@@ -42,15 +48,16 @@ end
 local function supervise(self, serve)
   supervisor.run(self.inner, serve, {
     on_end = function(failure)
-      self.restarts = self.restarts + 1
-      if self.spec.on_failure then self.spec.on_failure(failure) end
+      self.failures:count(failure)
+      if self.spec.on_failure and self.spec.on_failure(failure) then return true end
+      self.failures:restarted()
     end,
   }, self.self)
 end
 
 -- Where there is no owner any more everything is refused: its calls answer that the scope was closed.
 local function open(self)
-  self.inner = self.outer:child() or self.outer
+  self.inner = self.outer:child(nil, nil, self.account) or self.outer
   rawset(self.self, "scope", self.inner)
   if self:has("serve") and self.spec.serves ~= false then
     self.outer:spawn(supervise, self, rawget(self.unit.module, "serve"))
@@ -62,7 +69,8 @@ end
 ---@return peerage.Instance
 function M.start(spec)
   local self = setmetatable({
-    spec = spec, unit = spec.unit, log = log.named(spec.label), self = make_self(spec), restarts = 0,
+    spec = spec, unit = spec.unit, log = log.named(spec.label), self = make_self(spec),
+    account = spec.account or accounts.new(spec.label, {}), failures = spec.failures or Failing.new(), started_at = timer.now(),
     outer = spec.scope:child(spec.label) or spec.scope,
   }, M)
   open(self)
@@ -73,6 +81,11 @@ end
 ---@param member string
 ---@return boolean
 function M:has(member) return type(rawget(self.unit.module, member)) == "function" end
+
+local function count(self, ok, ...)
+  if not ok then self.failures:count((...)) end
+  return ok, ...
+end
 
 --- Calls a function of its module with its self, as peerage.call does. A scope that the module closed itself is
 --- replaced first.
@@ -85,7 +98,7 @@ function M:call(member, seconds, ...)
     open(self)
   end
   if not self:has(member) then return false, { reason = "breach", message = member .. "() is no function any more" } end
-  return call.run(self.inner, seconds, rawget(self.unit.module, member), self.self, ...)
+  return count(self, call.run(self.inner, seconds, rawget(self.unit.module, member), self.self, ...))
 end
 
 --- A copy of its state, for the version after it. What is no plain data is left out, with a warning.
@@ -103,6 +116,33 @@ function M:state()
   return state
 end
 
+-- Strings in it may be another's, or its own already: they are not copied.
+local function too_large(of, most)
+  collectgarbage()
+  local bytes = of:stats().bytes
+  return bytes > most and ("with it %.1f MB are held, expected at most %.1f MB"):format(bytes / 2 ^ 20, most / 2 ^ 20)
+end
+
+--- A copy of an earlier version's state, which whose it is to be pays for; an empty one, and a message, if that is too much.
+--- Waits.
+---@param scope engine.Scope
+---@param of engine.account
+---@param label string who that is in the log
+---@param state table plain data
+---@param most integer|nil bytes that its account may hold then
+---@return table
+function M.adopt(scope, of, label, state, most)
+  local apart = scope:child(label, nil, of)
+  local ok, copied = call.run(apart or scope, COPY_TIMEOUT, states.copy, state)
+  if apart then apart:close() end
+  if not ok and copied.reason == "closed" then return {} end
+  local problem
+  if ok then problem = most and too_large(of, most) else problem = copied.message end
+  if not problem then return copied end
+  log.named(label).error("self.state is dropped: " .. problem)
+  return {}
+end
+
 --- Hands it other options, which count from now on.
 ---@param options table
 function M:set_options(options) rawset(self.self, "options", options) end
@@ -118,6 +158,20 @@ function M:stop()
     if not ok and failure.reason ~= "closed" then self.log.warn("stop() failed: " .. failure.message) end
   end
   self:close()
+end
+
+--- Closes it and lets go of all that it holds but its state, so that its memory comes back. What stands in the config
+--- itself keeps its module.
+function M:release()
+  self:close()
+  if self.unit.path then self.unit.module = {} end
+  self.self = { state = self:state() }
+end
+
+--- Lets go of its state as well, whoever has a reference to that.
+function M:forget()
+  local state = self.self.state
+  for key in next, state do state[key] = nil end
 end
 
 --- Closes all it owns, at once.

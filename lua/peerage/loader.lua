@@ -59,6 +59,15 @@ local function candidates(kind, name, config)
   return paths
 end
 
+--- What a unit is called before it is loaded.
+---@param kind peerage.Kind
+---@param target string|function|table
+---@return string name "dns" of a built-in one, "homies" of "./homies.lua"; "function" or "table" where it stands in the config
+function M.name_of(kind, target)
+  if type(target) ~= "string" then return type(target) end
+  return own_name(kind, target):match("([^/]*)%.lua$") or own_name(kind, target):match("[^/]*$")
+end
+
 --- Where the module of a name or path is, and its text.
 ---@param kind peerage.Kind
 ---@param name string
@@ -107,7 +116,7 @@ end
 
 local function from_text(kind, path, text, memory, files)
   files[path] = text
-  local unit = { name = path:match("([^/]*)%.lua$") or path:match("[^/]*$"), path = path, files = files }
+  local unit = { name = M.name_of(kind, path), path = path, files = files }
   local chunk, message = source.compile(text, path, M.environment(unit, path, memory))
   if not chunk then return nil, message end
   local ran, module = pcall(chunk, unit.name)
@@ -120,15 +129,15 @@ local function from_text(kind, path, text, memory, files)
 end
 
 local function from_config(kind, target)
-  local module, name = target, "table"
+  local module = target
   if type(target) == "function" then
-    module, name = { [kind.method] = target }, "function"
+    module = { [kind.method] = target }
     -- A connector's function is asked about a node; there is nothing of a self that it would need.
     if kind == M.CONNECTOR then module.connect = function(_, node) return target(node) end end
   end
   local ok, message = check_contract(kind, module, "the " .. kind.word .. " of the config")
   if not ok then return nil, message end
-  return { module = module, name = name, files = {} }
+  return { module = module, name = M.name_of(kind, target), files = {} }
 end
 
 --- Loads what `via` or `connect` names. Runs the file's top level, so call it through peerage.call.

@@ -17,7 +17,7 @@ local function ask(planned, name, wait, scope)
   local registry, part = Registry.new(), planned.provider
   local provider = Instance.start({
     unit = part.unit, options = part.options, label = "provider " .. part.name, name = name, scope = scope,
-    serves = planned.settings.serves, passive = true, methods = { poll_soon = function() end },
+    serves = planned.settings.serves, passive = true, account = part.account, methods = { poll_soon = function() end },
   })
   if provider:has("serve") and planned.settings.serves ~= false then task.sleep(wait) end
   local answer, failure = answers.of_call(provider:call("poll", planned.settings.timeout))

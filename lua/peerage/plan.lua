@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 --- What a config comes to: each cluster's provider and connector, loaded, with valid options; nothing started.
+local accounts = require("peerage.accounts")
 local call = require("peerage.call")
 local config = require("peerage.config")
 local copy = require("peerage.copy")
@@ -15,12 +16,13 @@ local LOAD_TIMEOUT = 10 -- seconds for the top level of one provider file, and f
 ---@field unit peerage.Unit
 ---@field name string
 ---@field options table
+---@field account engine.account who pays for it from its loading on
 ---@field shared table|nil of a connector: what its share() made
 ---@field is_taken_over boolean|nil of a connector: what it shares has taken these options over just now
 
 -- Runs what is, or calls, the user's code in a task of its own.
-local function run_apart(label, fn, ...)
-  local scope = scopes.new(label)
+local function run_apart(label, account, fn, ...)
+  local scope = scopes.new(label, nil, account)
   local function close(...)
     scope:close()
     return ...
@@ -33,13 +35,27 @@ end
 ---@param target string|function|table|nil
 ---@param folders { folder: string, provider_path: string[]? }|nil
 ---@param earlier peerage.Unit|nil
+---@param account engine.account|nil who pays for it
 ---@return peerage.Unit|nil unit, string? message, table<string, string|false> files that were read, in both cases
-function M.load_unit(kind, target, folders, earlier)
+function M.load_unit(kind, target, folders, earlier, account)
   local files = {}
-  local ok, unit, message = run_apart(kind.word, loader.load, kind, target, folders, earlier, files)
+  local ok, unit, message = run_apart(kind.word, account, loader.load, kind, target, folders, earlier, files)
   if ok then return unit, message, files end
-  local who = type(target) == "string" and target or kind.word
-  return nil, ("%s: its top level may not wait: %s"):format(who, unit.message), files
+  local who = type(target) == "string" and target or earlier and earlier.path or kind.word
+  local hint = unit.reason == "timeout" and "its top level may not wait: " or ""
+  return nil, ("%s: %s%s"):format(who, hint, unit.message), files
+end
+
+--- The same version of a part once more, of the texts that were kept: with locals of its files as they were at first.
+--- What stands in the config itself stays what it is. Waits.
+---@param kind peerage.Kind
+---@param part peerage.Part
+---@return peerage.Part|nil part, string? message
+function M.again(kind, part)
+  local unit, message = part.unit, nil
+  if unit.path then unit, message = M.load_unit(kind, nil, nil, unit, part.account) end
+  if not unit then return nil, message end
+  return { unit = unit, name = part.name, options = part.options, account = part.account, shared = part.shared }
 end
 
 --- The path as the user knows it: relative to the config's folder where it is below it.
@@ -49,9 +65,10 @@ local function shorten(message, folder)
 end
 
 -- A file's message begins with its path, any other with the config's.
-local function load_part(conf, kind, spec)
-  local unit, message, files = M.load_unit(kind, spec.target, conf)
-  if unit then return { unit = unit, name = unit.name } end
+local function load_part(conf, kind, spec, settings)
+  local account = accounts.new(accounts.label(settings.name, kind.word, loader.name_of(kind, spec.target)), settings)
+  local unit, message, files = M.load_unit(kind, spec.target, conf, nil, account)
+  if unit then return { unit = unit, name = unit.name, account = account } end
   local is_of_file = type(spec.target) == "string" and not message:find("^unknown")
   return nil, is_of_file and shorten(message, conf.folder) or ("%s: %s"):format(conf.path, message), files
 end
@@ -60,13 +77,13 @@ local function declared(part) return { name = part.name, options = rawget(part.u
 
 -- Checks of options are functions of the module.
 local function read_options(part, fn, ...)
-  local ok, options, message = run_apart("options of " .. part.name, fn, ...)
+  local ok, options, message = run_apart("options of " .. part.name, part.account, fn, ...)
   if not ok then return nil, ("options of %s: %s"):format(part.name, options.message) end
   return options, message
 end
 
 local function load_connector(conf, settings)
-  local part, message, files = load_part(conf, loader.CONNECTOR, settings.connect)
+  local part, message, files = load_part(conf, loader.CONNECTOR, settings.connect, settings)
   if not part then return nil, message, files end
   part.options, message = read_options(part, config.connector_options, settings, declared(part))
   if not part.options then return nil, message, part.unit.files end
@@ -75,7 +92,7 @@ end
 
 -- On success the message is a list of warnings.
 local function load_provider(conf, settings, connector)
-  local part, message, files = load_part(conf, loader.PROVIDER, settings.via)
+  local part, message, files = load_part(conf, loader.PROVIDER, settings.via, settings)
   if not part then return nil, message, files end
   part.options, message = read_options(part, config.provider_options, settings, declared(part), declared(connector))
   if not part.options then return nil, message, part.unit.files end
@@ -92,7 +109,7 @@ local EXPOSURES = { open = true, accepted = true }
 local function exposure_of(provider)
   local exposure = rawget(provider.unit.module, "exposure")
   if not exposure then return nil end
-  local ok, answer = run_apart("exposure of " .. provider.name, exposure, copy(provider.options))
+  local ok, answer = run_apart("exposure of " .. provider.name, provider.account, exposure, copy(provider.options))
   if not ok then return nil, answer.message end
   if answer == nil or EXPOSURES[answer] then return answer end
   return nil, ('expected "open", "accepted" or nothing, found %s'):format(describe.value(answer))
@@ -112,7 +129,7 @@ local function check_connector(conf, settings, connector, provider)
   if not check then return true end
   local exposure, message = exposure_of(provider)
   if message then return nil, ("%s: provider %s: exposure(): %s"):format(conf.path, provider.name, message) end
-  local ok, text = verdict(run_apart("check of " .. connector.name, check, copy(connector.options), {
+  local ok, text = verdict(run_apart("check of " .. connector.name, connector.account, check, copy(connector.options), {
     name = conf.name, name_given = conf.name_given,
     provider = { name = provider.name, options = copy(provider.options), exposure = exposure },
   }))

@@ -15,10 +15,12 @@ local DELAY = 0.2 -- seconds after the first event: an editor's save is several
 ---@param is_watching boolean false: it looks only when it is told to
 ---@param files fun(): table<string, string|false> path to loaded text, of all that is in use; false: one that may come
 ---@param on_change fun(changed: table<string, boolean>) runs in an engine task; may wait
+---@param on_reload? fun(is_over: boolean) around each `on_change`, and each look that was asked for
 ---@return peerage.Reload
-function M.start(scope, is_watching, files, on_change)
+function M.start(scope, is_watching, files, on_change, on_reload)
   local self = setmetatable({
     scope = scope, is_watching = is_watching, files = files, on_change = on_change,
+    on_reload = on_reload or function() end,
     seen = files(), -- the last content of each file, in use or refused
     signatures = {}, -- of the last check
     missing = {},
@@ -60,8 +62,19 @@ function M:check()
     if text then self.missing[path] = nil end
   end
   self.signatures = signatures -- a new table: a glance may be reading the old one
-  if next(changed) then self.on_change(changed) end
+  self:report(changed)
   self:refresh()
+end
+
+--- Reports what changed, and that it does, also where a look that was asked for finds nothing.
+---@param changed table<string, boolean>
+function M:report(changed)
+  local is_asked, is_changed = self.is_asked, next(changed) ~= nil
+  self.is_asked = false
+  if not (is_asked or is_changed) then return end
+  self.on_reload(false)
+  if is_changed then self.on_change(changed) end
+  self.on_reload(true)
 end
 
 --- Takes in which files are in use now.
@@ -104,7 +117,10 @@ end
 function M:forget(path) self.forgotten[path] = true end
 
 --- Looks at once.
-function M:now() self.wake:push("now") end
+function M:now()
+  self.is_asked = true
+  self.wake:push("now")
+end
 
 function M:run()
   self:refresh()

@@ -22,6 +22,7 @@ local DOUBTS = { -- a report has one at most
 ---@field cluster string
 ---@field provider string
 ---@field interval number seconds
+---@field failing? integer how many polls in a row failed, when it is marked failing
 ---@field stale? string why the list is not from the last poll
 ---@field partial? string why it is a part only
 ---@field unknown? string why there is none yet
@@ -75,6 +76,10 @@ function M.table(t)
   local width = name_width(t.rows, limit)
   local header = "[peerage %s] [%s]%s discovery every %g s"
   local lines = { format(header, t.version, printable(t.provider), cluster_tag(t.cluster), t.interval), "" }
+  if t.failing then
+    lines[#lines + 1] = format("%sfailing: the provider failed %d times in a row", INDENT, t.failing)
+    lines[#lines + 1] = ""
+  end
   for doubt, text in next, DOUBTS do
     if t[doubt] then
       lines[#lines + 1] = format(text, INDENT, printable(t[doubt]))
@@ -110,7 +115,7 @@ function M.fields(t)
   local limit = t.limit or M.LIMIT
   local fields = {
     version = t.version, cluster = t.cluster, provider = t.provider, interval = t.interval,
-    stale = t.stale, partial = t.partial, unknown = t.unknown, self = t.self_name,
+    failing = t.failing, stale = t.stale, partial = t.partial, unknown = t.unknown, self = t.self_name,
   }
   fields.rows, fields.rows_left_out = first(t.rows, t.row_count or #t.rows, limit, function(row)
     local is_ours = row[1] == t.self_name
@@ -171,6 +176,13 @@ local function explain_poll(poll, now)
   return format("last poll %s, took %.3f s: %s", ago(now, poll.at), poll.took, printable(poll.outcome))
 end
 
+local function explain_uses(lines, uses)
+  for _, use in ipairs(uses or {}) do
+    lines[#lines + 1] = format("%s%s: %.1f MB, %.3f s of CPU, %s, %s", INDENT, printable(use.who), use.bytes / 2 ^ 20, use.cpu,
+      plural(use.tasks, "task"), plural(use.handles, "handle"))
+  end
+end
+
 local function explain_problems(lines, poll)
   if not poll or not poll.problems or #poll.problems == 0 then return end
   lines[#lines + 1] = format("%sthat poll's list had %s:", INDENT, plural(poll.problem_count, "problem"))
@@ -186,7 +198,11 @@ local function explain_cluster(lines, cluster, t)
   lines[#lines + 1] = format("cluster %s: provider %s, connector %s, %d found, %d live",
     printable(cluster.name), printable(cluster.provider), printable(cluster.connector), found, live)
   lines[#lines + 1] = INDENT .. explain_poll(cluster.last_poll, t.now)
+  if cluster.failing then
+    lines[#lines + 1] = format("%sfailing: the last %d polls failed, it is polled every %g s", INDENT, cluster.failing, cluster.period)
+  end
   explain_problems(lines, cluster.last_poll)
+  explain_uses(lines, cluster.uses)
   add_section(lines, #cluster.nodes, math.huge, function(i)
     return explain_node(cluster.nodes[i], t.now, t.self_name)
   end)
@@ -218,6 +234,9 @@ end
 ---@field provider string
 ---@field connector string
 ---@field last_poll? peerage.LastPoll
+---@field failing? integer how many polls in a row failed, when it is marked failing
+---@field period? number seconds between polls then
+---@field uses? { who: string, bytes: integer, cpu: number, tasks: integer, handles: integer }[] of its parts
 ---@field nodes peerage.Record[] as registry:sorted() gives them
 
 ---@class peerage.LastPoll

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- Rolls new versions out: a provider's goes back if it fails before its first poll has returned.
 --- Invariant: the registry is not touched; a version that was refused leaves the old one running.
+local Instance = require("peerage.instance")
 local equal = require("peerage.equal")
 local loader = require("peerage.loader")
 local plan = require("peerage.plan")
@@ -9,23 +10,26 @@ local task = require("engine.task")
 local M = {}
 
 -- What says that a version is broken; `nil, message` and a timeout do not.
-local BROKEN = { raised = true, breach = true, closed = true }
+local BROKEN = { raised = true, breach = true, closed = true, interrupted = true, out_of_memory = true }
 
 -- The version before closes and the next starts a loop turn later, unless another was called for meanwhile.
-local function replace(cluster, part, state, trial)
+local function replace(cluster, part, state, trial, failures)
   local wish = {}
   cluster.wish = wish
   cluster.provider:close()
   task.sleep(0)
+  local own = Instance.adopt(cluster.scope, part.account, cluster:label("provider", part), state)
   if cluster.wish ~= wish then return end
+  cluster.provider:close() -- one that was just being started again
   cluster.trial = trial
-  cluster:start_provider(part, state)
+  cluster:start_provider(part, own, failures)
   cluster:poll_soon()
 end
 
 local function start(cluster, part)
   local state = cluster.provider:state()
-  local earlier = cluster.trial and cluster.trial.earlier or { part = cluster.provider_part, state = state }
+  local earlier = cluster.trial and cluster.trial.earlier
+    or { part = cluster.provider_part, state = state, failures = cluster.provider.failures }
   replace(cluster, part, state, { earlier = earlier })
   cluster.provider.log.info("reloaded")
 end
@@ -72,13 +76,9 @@ function M.take_serve_failure(cluster, failure)
 end
 
 local function earlier_part(cluster, earlier)
-  local unit, message = earlier.unit, nil
-  if unit.path then unit, message = plan.load_unit(loader.PROVIDER, nil, nil, unit) end
-  if not unit then
-    cluster.provider.log.error("the previous version does not load any more: " .. message)
-    return nil
-  end
-  return { unit = unit, name = earlier.name, options = earlier.options }
+  local part, message = plan.again(loader.PROVIDER, earlier)
+  if not part then cluster.provider.log.error("the previous version does not load any more: " .. message) end
+  return part
 end
 
 --- Judges the first poll of a new version.
@@ -101,7 +101,7 @@ function M.judge(cluster, failure)
     return false
   end
   cluster.refused = cluster.provider_part.unit.files
-  replace(cluster, part, trial.earlier.state, nil)
+  replace(cluster, part, trial.earlier.state, nil, trial.earlier.failures)
   return true
 end
 

@@ -1,7 +1,9 @@
 -- SPDX-License-Identifier: MIT
 --- What all clusters of the process with one connector share, such as the Erlang node: made by the connector's share()
 --- before the first of them starts, told of other options, closed when the last has stopped.
---- Invariant: each has a scope of its own, and share(), configure() and close() run in tasks of their own.
+--- Invariant: each has a scope of its own, on the account of the connector that made it, and share(), configure() and
+--- close() run in tasks of their own.
+local accounts = require("peerage.accounts")
 local call = require("peerage.call")
 local copy = require("peerage.copy")
 local describe = require("peerage.describe")
@@ -42,14 +44,16 @@ local function run(self, scope, fn, ...) return call.run(scope, self.seconds, sc
 
 local function make(self, part)
   local label = "connector " .. part.name
-  local scope = self.scope:child(label)
+  local scope = self.scope:child(label, nil, part.account)
   if not scope then return nil, label .. ": the engine is ending" end
   local ok, object, message = run(self, scope, ask, rawget(part.unit.module, "share"), copy(part.options), self.name, log.named(label))
   if not (ok and object) then
     scope:close()
     return nil, ("%s: %s"):format(label, ok and message or object.message)
   end
-  local entry = { key = key_of(part.unit), object = object, options = part.options, scope = scope, log = log.named(label) }
+  local entry = {
+    key = key_of(part.unit), object = object, options = part.options, scope = scope, log = log.named(label), account = part.account,
+  }
   self.made[entry.key], self.open[entry] = entry, true
   return entry
 end
@@ -62,12 +66,12 @@ local function close(self, entry)
   entry.scope:close()
 end
 
-local function sharing_parts(clusters)
-  local parts = {}
+local function those_sharing(clusters)
+  local sharing = {}
   for _, cluster in ipairs(clusters) do
-    if rawget(cluster.connector.unit.module, "share") then parts[#parts + 1] = cluster.connector end
+    if rawget(cluster.connector.unit.module, "share") then sharing[#sharing + 1] = cluster end
   end
-  return parts
+  return sharing
 end
 
 --- Gives the connectors of planned clusters what they share, as `part.shared`; makes what is not there, of the first one's
@@ -77,7 +81,8 @@ end
 ---@return string? message
 function M:provide(clusters)
   local fresh = {}
-  for _, part in ipairs(sharing_parts(clusters)) do
+  for _, cluster in ipairs(those_sharing(clusters)) do
+    local part = cluster.connector
     local entry = self.made[key_of(part.unit)]
     if not entry then
       local message
@@ -106,7 +111,9 @@ local function take_over(self, entry, options)
 end
 
 -- Whether it took other options over. Else it is made anew, unless that wants what the old one still holds.
-local function follow(self, entry, part)
+local function follow(self, entry, cluster)
+  local part = cluster.connector
+  accounts.limit(entry.account, cluster.settings)
   if equal(entry.options, part.options) then return false end
   if take_over(self, entry, part.options) then return true end
   local renewed, message = make(self, part)
@@ -118,11 +125,12 @@ end
 --- `part.is_taken_over` where its own options were so taken over. Waits.
 ---@param clusters peerage.PlannedCluster[] to whom it was provided
 function M:settle(clusters)
-  local parts, is_asked, taken = sharing_parts(clusters), {}, {}
-  for _, part in ipairs(parts) do
+  local is_asked, taken = {}, {}
+  for _, cluster in ipairs(those_sharing(clusters)) do
+    local part = cluster.connector
     local key = key_of(part.unit)
     if not is_asked[key] then
-      is_asked[key], taken[key] = true, follow(self, self.made[key], part)
+      is_asked[key], taken[key] = true, follow(self, self.made[key], cluster)
     end
     local entry = self.made[key]
     part.shared, part.is_taken_over = entry.object, taken[key] and equal(entry.options, part.options)

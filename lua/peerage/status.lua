@@ -2,6 +2,7 @@
 --- What a cluster shows of itself: the table after a poll, and its part of SIGUSR1's answer.
 local log = require("engine.log")
 local report = require("peerage.report")
+local stats = require("peerage.stats")
 local version = require("engine").version
 
 local M = {}
@@ -34,7 +35,7 @@ end
 
 -- The rows that are shown; of the others it is enough to know how many there are.
 local function collect(cluster)
-  local registry, own = cluster.registry, cluster.self_name
+  local registry, own, failures = cluster.registry, cluster.self_name, cluster.provider.failures
   local found_count, live_count = registry:count()
   local us = registry:get(own)
   if us and not us.live then live_count = live_count + 1 end
@@ -50,7 +51,8 @@ local function collect(cluster)
   end
   local collected = {
     version = version, cluster = cluster.name, provider = cluster.provider_part.name,
-    interval = cluster.settings.interval, self_name = own,
+    interval = failures:period(cluster.settings.interval), failing = failures.is_failing and failures.in_a_row or nil,
+    self_name = own,
     rows = rows, row_count = found_count, live = live, live_count = live_count,
   }
   if cluster.doubt then collected[cluster.doubt.kind] = cluster.doubt.message end
@@ -69,17 +71,61 @@ function M.report(cluster)
   end
 end
 
+--- One line for all: "3 found, 2 live", of several clusters "cache: 1 found, 1 live; web: 3 found, 2 live".
+---@param clusters table<string, peerage.Cluster>
+---@return string
+function M.summary(clusters)
+  local parts = {}
+  for name, cluster in next, clusters do
+    local prefix = name == "default" and "" or name .. ": "
+    parts[#parts + 1] = ("%s%d found, %d live"):format(prefix, cluster.registry:count())
+  end
+  table.sort(parts)
+  return table.concat(parts, "; ")
+end
+
+local PARTS = { "provider", "connector", "hooks" }
+
+--- Who the parts of a cluster are in the log.
+local function labels(cluster)
+  return {
+    provider = cluster:label("provider", cluster.provider_part), connector = cluster:label("connector", cluster.connector_part),
+    hooks = cluster:label("hook", {}),
+  }
+end
+
+local function uses(cluster)
+  local used, names, list = stats.of_cluster(cluster), labels(cluster), {}
+  for i, part in ipairs(PARTS) do
+    local each = used[part]
+    list[i] = { who = names[part], bytes = each.bytes, cpu = each.cpu, tasks = each.tasks, handles = each.handles }
+  end
+  return list
+end
+
 --- Its part of what report.explain takes.
 ---@return peerage.ClusterState
 function M.state(cluster)
+  local failures = cluster.provider.failures
   return {
+    uses = uses(cluster), failing = failures.is_failing and failures.in_a_row or nil,
+    period = failures:period(cluster.settings.interval),
     name = cluster.name, provider = cluster.provider_part.name, connector = cluster.connector_part.name,
     last_poll = cluster.last_poll, nodes = cluster.registry:sorted(),
   }
 end
 
+local FAILURES = {
+  raised = "raised", timed_out = "timed out", interrupted = "over budget", out_of_memory = "out of memory", restarts = "restarts",
+}
+
+local function add_failures(counters, who, part)
+  for name, word in next, FAILURES do
+    if part[name] > 0 then counters[who .. ": " .. word] = part[name] end
+  end
+end
+
 local function add_counters(counters, who, instance)
-  if instance.restarts > 0 then counters[who .. ": restarts"] = instance.restarts end
   if not instance:has("counters") then return end
   local ok, counted = instance:call("counters", COUNTERS_TIMEOUT)
   if not ok or type(counted) ~= "table" then return end
@@ -88,12 +134,14 @@ local function add_counters(counters, who, instance)
   end
 end
 
---- What its provider and its connector counted (drops by reason) and how often they were restarted, under their names.
+--- What its provider and its connector counted (drops by reason), and how often its parts failed and were restarted, under
+--- their names. Waits.
 ---@return table<string, integer>
 function M.counters(cluster)
-  local counters = {}
-  add_counters(counters, cluster:label("provider", cluster.provider_part), cluster.provider)
-  add_counters(counters, cluster:label("connector", cluster.connector_part), cluster.connector.instance)
+  local counters, names, used = {}, labels(cluster), stats.of_cluster(cluster)
+  for _, part in ipairs(PARTS) do add_failures(counters, names[part], used[part]) end
+  add_counters(counters, names.provider, cluster.provider)
+  add_counters(counters, names.connector, cluster.connector.instance)
   return counters
 end
 

@@ -263,7 +263,7 @@ describe("a log that nobody can take", function()
     end
   end)
 
-  it("drops what a full pipe does not take, and goes on in a new line", function()
+  it("drops what a full pipe does not take, goes on in a new line, and says how much was lost", function()
     local output = read(([[cd %s && cat > script.lua <<'END'
 local log = require("engine.log")
 for _ = 1, 10 do log.info(("x"):rep(30000)) end
@@ -275,7 +275,6 @@ END
 python3 - <<'END'
 import os, subprocess, fcntl
 r, w = os.pipe()
-fcntl.fcntl(w, fcntl.F_SETFL, os.O_NONBLOCK)
 fcntl.fcntl(r, fcntl.F_SETFL, os.O_NONBLOCK)
 engine = subprocess.Popen(["%s", "run", "script.lua"], stderr=w, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 assert engine.stdout.readline() == b"full\n"
@@ -285,9 +284,35 @@ engine.stdin.flush()
 assert engine.wait() == 0
 after = os.read(r, 1000000)
 print(len(before) > 30000, before.endswith(b"x"), after[:1] == b"\n", after.endswith(b"] after\n"), after.count(b"\n"))
+print(b"[log] 8 messages were lost in " in after, fcntl.fcntl(w, fcntl.F_GETFL) & os.O_NONBLOCK)
 END
 ]]):format(folder, program))
-    assert.equal("True True True True 2\n", output)
+    assert.equal("True True True True 3\nTrue 0\n", output)
+  end)
+end)
+
+describe("a log that was full", function()
+  it("says what was lost without another message, whatever else it waits to say", function()
+    local output = read(([[cd %s && cat > script.lua <<'END'
+local log, task = require("engine.log"), require("engine.task")
+for _ = 1, 10 do log.info(("x"):rep(30000)) end
+for _ = 1, 2 do log.warn("again and again") end
+print("full")
+io.stdout:flush()
+task.sleep(30)
+END
+python3 - <<'END'
+import os, select, subprocess
+r, w = os.pipe()
+engine = subprocess.Popen(["%s", "run", "script.lua"], stderr=w, stdout=subprocess.PIPE)
+assert engine.stdout.readline() == b"full\n"
+os.read(r, 1000000)
+said = os.read(r, 1000) if select.select([r], [], [], 5)[0] else b"nothing"
+print(b"9 messages were lost" in said or said)
+engine.kill()
+END
+]]):format(folder, program))
+    assert.equal("True\n", output)
   end)
 end)
 

@@ -382,13 +382,13 @@ describe("process.signals", function()
 end)
 
 describe("process", function()
-  local function engine(script)
+  local function engine(script, notify_socket)
     local path = os.tmpname()
     finally(function() os.remove(path) end)
     local file = assert(io.open(path, "w"))
     file:write(script)
     file:close()
-    return assert(process.run({ "sh", "-c", 'exec /proc/$PPID/exe run "$0"', path, timeout = 20 }))
+    return assert(process.run({ "sh", "-c", 'exec /proc/$PPID/exe run "$0"', path, timeout = 20, env = { NOTIFY_SOCKET = notify_socket } }))
   end
 
   it("exit_now ends the engine without a goodbye", function()
@@ -397,6 +397,23 @@ describe("process", function()
       require("engine.process").exit_now(7)
     ]])
     assert.same({ 7, "" }, { ended.code, ended.stdout })
+  end)
+
+  it("notify says what is wrong with the service manager's socket, or that there is none", function()
+    local script = [[
+      local process = require("engine.process")
+      print(process.notify("READY=1"))
+      print(process.run({ "env" }).stdout:match("NOTIFY_SOCKET") or "taken out")
+      print(pcall(process.notify))
+    ]]
+    local wrong = "\nfalse\tbad argument #1 to '?' (string expected, got no value)\n"
+    local function output(address) return engine(script, address).stdout end
+    local absent = "nil\tcannot notify the service manager: no such file or directory\tENOENT\ntaken out" .. wrong
+    assert.equal(absent, output(false))
+    assert.equal(absent, output("/nowhere/at/all"))
+    local refused = "nil\tcannot notify the service manager: connection refused\tECONNREFUSED\ntaken out" .. wrong
+    assert.equal(refused, output("@nobody/at/all"))
+    assert.matches("ENAMETOOLONG\n", output(("/long"):rep(30)), 1, true)
   end)
 
   it("kills its programs when the engine ends, and leaves at once", function()

@@ -518,6 +518,28 @@ describe("tcp.listen", function()
     assert.equal("nil\tEMFILE\tlate\tidle\n", ended.stdout)
     assert.is_truthy(ended.stderr:find("cannot accept on 127.0.0.1:0: too many open files", 1, true), ended.stderr)
   end)
+
+  it("has room made where descriptors have run out, as long as there is something to close", function()
+    local ended = run_script([[
+      local tcp, task, timer = require("engine.tcp"), require("engine.task"), require("engine.timer")
+      local listener = assert(tcp.listen({ host = "127.0.0.1" }))
+      local _, port = listener:address()
+      local near, files, asked = {}, {}, 0
+      for i = 1, 3 do near[i] = assert(tcp.connect({ host = "127.0.0.1", port = port })) end
+      for file in function() return (io.open("/dev/null")) end do files[#files + 1] = file end
+      local spare = { table.remove(files), table.remove(files) }
+      local function make_room()
+        asked = asked + 1
+        return spare[asked] ~= nil and spare[asked]:close()
+      end
+      local since, far = timer.now(), {}
+      for i = 1, 2 do far[i] = listener:accept(make_room) end
+      print(asked, timer.now() - since < 0.1 and "without a pause")
+      print(task.timeout(0.25, listener.accept, listener, make_room))
+      print(asked >= 4 and asked <= 6 and "ten times a second" or asked)
+    ]], { "sh", "-c", 'ulimit -n 40; exec "$@"', "sh" })
+    assert.equal("2\twithout a pause\nnil\ttimed out after 0.25 s\tETIMEDOUT\nten times a second\n", ended.stdout)
+  end)
 end)
 
 describe("a Unix socket", function()

@@ -30,6 +30,16 @@ describe("a call", function()
     assert.is_truthy(found.traceback:find("call_spec.lua", 1, true))
   end)
 
+  it("tells a limit that did not suffice from other errors, and says which setting that is", function()
+    for text, reason in pairs({
+      ["provider x held the engine for 1.0 s"] = "interrupted", ["x.lua:3: not enough memory"] = "out_of_memory",
+    }) do
+      local found = failure(function() error(text, 0) end)
+      local setting = reason == "interrupted" and "budget" or "memory_limit"
+      assert.same({ reason, text .. ": see " .. setting, "string" }, { found.reason, found.message, type(found.traceback) })
+    end
+  end)
+
   it("answers whatever is raised, without a metamethod", function()
     assert.equal("raised nothing instead of a message", failure(function() error(nil) end).message)
     assert.equal("raised nothing instead of a message", failure(function() error() end).message)

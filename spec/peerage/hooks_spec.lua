@@ -120,6 +120,22 @@ describe("hooks", function()
     hearing:expect("on_up() failed: timed out after 0.03 s")
   end)
 
+  it("have an account of their own with the cluster's limits, and are counted", function()
+    settings.budget, settings.memory_limit = 0.05, 4 * 2 ^ 20
+    local limited = Hooks.start(scope, settings, function() return {} end, "web: hook")
+    settings.on_up = function() while true do end end
+    settings.on_down = function()
+      local nested = {}
+      while true do nested = { nested } end
+    end
+    limited:tell("on_up", { name = "a@h" })
+    limited:tell("on_down", { name = "a@h" })
+    assert.is_truthy(hearing:expect("on_up() failed: ").message:find("web: hook held the engine for 0%.%d+ s: see budget$"))
+    hearing:expect("on_down() failed: not enough memory: it holds")
+    assert.same({ 1, 1 }, { limited.failures.counts.interrupted, limited.failures.counts.out_of_memory })
+    assert(limited.account:stats().cpu >= 0.04)
+  end)
+
   it("take with them what they spawned and opened", function()
     local ticks = 0
     settings.on_up = function()

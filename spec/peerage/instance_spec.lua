@@ -2,6 +2,7 @@
 -- A running provider: what its self offers, what outlives what, and how it ends.
 local Hearing = require("support.hearing")
 local Instance = require("peerage.instance")
+local accounts = require("peerage.accounts")
 local hostile = require("support.hostile")
 local log = require("engine.log")
 local scopes = require("engine.scope")
@@ -120,7 +121,7 @@ describe("an instance", function()
       local failures = task.queue()
       local instance = start({ serve = function() error("boom", 0) end }, { on_failure = function(failure) failures:push(failure) end })
       assert.equal("boom", failures:pop().message)
-      assert.equal(1, instance.restarts)
+      assert.equal(1, instance.failures.counts.restarts)
       assert.equal("provider x", hearing:expect("serve() failed: boom").source)
     end)
   end)
@@ -168,13 +169,35 @@ describe("an instance", function()
       return instance:state(), instance
     end
 
+    local function adopt(state, limit, most)
+      local account = accounts.new("provider y", { memory_limit = limit })
+      return Instance.adopt(scope, account, "provider y", state, most)
+    end
+
     it("is copied to the next version, so that the old one's stays", function()
       local first, instance = state_after(function(self) self.state.list = { 1 } end)
       assert.same({ list = { 1 } }, first)
-      local second = state_after(function(self) self.state.list[1] = 2 end, first)
+      local second = state_after(function(self) self.state.list[1] = 2 end, adopt(first))
       assert.same({ list = { 2 } }, second)
       assert.same({ list = { 1 } }, first)
       assert.same({ list = { 1 } }, instance:state())
+    end)
+
+    it("is paid for by who takes it over, and dropped with a message if that one cannot", function()
+      local state = { list = {} }
+      for i = 1, 50000 do state.list[i] = { i } end
+      assert.equal(50000, #adopt(state, 64 * 2 ^ 20).list)
+      assert.same({}, adopt(state, 2 ^ 20))
+      local said = hearing:expect("self.state is dropped: not enough memory: it holds ")
+      assert.same({ "error", "provider y" }, { said.level, said.source })
+    end)
+
+    it("is dropped if with it more would be held than there may be", function()
+      local state = { list = {} }
+      for i = 1, 50000 do state.list[i] = { i } end
+      assert.equal(50000, #adopt(state, nil, 64 * 2 ^ 20).list)
+      assert.same({}, adopt(state, nil, 2 ^ 20))
+      hearing:expect("expected at most 1.0 MB")
     end)
 
     it("loses what is no plain data, with a warning", function()

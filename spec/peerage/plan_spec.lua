@@ -2,6 +2,7 @@
 -- From a config's file to what is to be started: loaded, with valid options, or refused with the files that were read.
 local Folder = require("support.folder")
 local config = require("peerage.config")
+local loader = require("peerage.loader")
 local plan = require("peerage.plan")
 
 describe("a plan", function()
@@ -160,6 +161,36 @@ describe("a plan", function()
         assert.equal(place .. "boom", (select(2, exposure("error('boom', 0)"))))
       end)
     end)
+  end)
+
+  it("gives each part an account from its loading on, with the cluster's limits", function()
+    folder:write("homies.lua", "local kept = ('x'):rep(2 ^ 20) return { poll = function() return kept end }")
+    local planned = assert(prepare('return { via = "homies", connect = "none" }')).clusters[1]
+    assert(planned.provider.account:stats().bytes > 2 ^ 20)
+    assert(planned.connector.account:stats().bytes < 2 ^ 20)
+  end)
+
+  it("ends what loops or takes all memory while it is loaded or checked, and says who it was", function()
+    local loop, checking = "while true do end", "connect = { connect = function() end, check = function() %s end }"
+    folder:write("homies.lua", loop)
+    local limits = 'return { clusters = { web = { via = "homies", budget = 0.05, memory_limit = "4 MB", '
+    refuses(limits .. 'connect = "none" } } }', "web: provider homies held the engine for 0.0")
+    folder:write("homies.lua", "return { options = { a = { type = 'any', check = function() while true do end end } }, poll = print }")
+    refuses(limits .. 'a = 1, connect = "none" } } }', "options of homies: web: provider homies held the engine for 0.0")
+    folder:write("homies.lua", "return { poll = print }")
+    refuses(limits .. checking:format(loop) .. " } } }", "web: connector table held the engine for 0.0")
+    refuses(limits .. checking:format("local t = {} while true do t[#t + 1] = {} end") .. " } } }",
+      "not enough memory: it holds")
+  end)
+
+  it("loads a part once more from the texts that it had, with locals as at first, on its account", function()
+    folder:write("homies.lua", "local n = 0 return { poll = function() n = n + 1 return n end }")
+    local part = assert(prepare('return { via = "homies", connect = "none" }')).clusters[1].provider
+    part.unit.module.poll()
+    folder:write("homies.lua", "return {}")
+    local again = assert(plan.again(loader.PROVIDER, part))
+    assert.same({ 2, 1 }, { part.unit.module.poll(), again.unit.module.poll() })
+    assert.same({ part.name, part.account, part.options }, { again.name, again.account, again.options })
   end)
 
   it("loads a cluster as its files are now", function()

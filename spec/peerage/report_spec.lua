@@ -222,6 +222,15 @@ describe("report.explain", function()
     )
   end)
 
+  it("says what each part of a cluster costs, and that its provider fails", function()
+    local cluster = { name = "x", provider = "dns", connector = "tcp", nodes = {}, failing = 12, period = 60,
+      uses = { { who = "x: provider dns", bytes = 2.5 * 2 ^ 20, cpu = 0.0312, tasks = 1, handles = 2 } } }
+    has(explain({}, { clusters = { cluster } }), "     failing: the last 12 polls failed, it is polled every 60 s\n"
+      .. "     x: provider dns: 2.5 MB, 0.031 s of CPU, 1 task, 2 handles\n")
+    cluster.failing = nil
+    lacks(explain({}, { clusters = { cluster } }), "failing")
+  end)
+
   it("ends with the counters by name", function()
     local text = explain({ record() }, { counters = { own = 12, malformed = 3, full = 0, unicast = 7, stale = 1 } })
     has(text, "\n\ncounters\n     full: 0\n     malformed: 3\n     own: 12\n     stale: 1\n     unicast: 7")

@@ -2,6 +2,7 @@
 -- What clusters share by their connector: made once and before them, closed after the last, and an accident is contained.
 local Hearing = require("support.hearing")
 local Shared = require("peerage.shared")
+local accounts = require("peerage.accounts")
 local hostile = require("support.hostile")
 local scopes = require("engine.scope")
 local task = require("engine.task")
@@ -24,7 +25,8 @@ describe("what connectors share", function()
   -- A planned cluster whose connector is in the file `path`.
   local function plan(path, share, options)
     local unit = { module = { connect = print, share = share }, path = path, files = {} }
-    return { connector = { name = path or "table", options = options or {}, unit = unit } }
+    local account = accounts.new("connector", {})
+    return { settings = {}, connector = { name = path or "table", options = options or {}, unit = unit, account = account } }
   end
 
   local function maker(name, close)
@@ -246,6 +248,26 @@ describe("what connectors share", function()
     hearing:stop()
     assert.is_true(timer.now() - started < 3)
     assert.equal(before, scopes.handles())
+  end)
+
+  it("is on the account of the connector that made it, whose limits follow the first cluster's settings", function()
+    local hog = plan("a.lua", function()
+      return { close = function() end, configure = function(_, options)
+        local kept = {}
+        for i = 1, options.megabytes do kept[i] = ("x"):rep(2 ^ 20) .. i end
+        return #kept == options.megabytes
+      end }
+    end)
+    hog.connector.options = { megabytes = 0 }
+    assert.is_true(shared:provide({ hog }))
+    local function follow(megabytes, limit)
+      hog.connector.options, hog.settings = { megabytes = megabytes }, { memory_limit = limit }
+      shared:settle({ hog })
+      return hog.connector.is_taken_over
+    end
+    assert.is_true(follow(6, 64 * 2 ^ 20))
+    assert.is_false(follow(7, 4 * 2 ^ 20))
+    hearing:expect("configure() failed: not enough memory: it holds")
   end)
 
   it("is not made any more when the engine ends", function()

@@ -66,6 +66,14 @@ describe("the supervisor", function()
     assert.is_truthy((task.timeout(1, ends.pop, ends)))
   end)
 
+  it("starts it no more when it is told that this is over", function()
+    local runs = 0
+    local supervising = owner:spawn(supervisor.run, scope, function() runs = runs + 1 end,
+      { delays = QUICK, on_end = function() return runs == 3 end })
+    assert.is_true((supervising:join()))
+    assert.equal(3, runs)
+  end)
+
   it("has closed all that a run opened before it starts the next", function()
     local before, most = scopes.handles(), 0
     supervise(function()

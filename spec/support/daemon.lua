@@ -15,7 +15,8 @@ function M.binary() return assert(fs.realpath("/proc/self/exe")) end
 
 --- Starts `peerage-lua` with arguments; stdout and stderr come together.
 ---@param arguments string[]
----@param options { namespace: string?, cwd: string?, env: table<string, string>? }|nil
+---@param options { namespace: string?, under: string[]?, cwd: string?, env: table<string, string>? }|nil `under`: a command
+---  that runs it
 ---@return spec.Daemon
 function M.start(arguments, options)
   options = options or {}
@@ -23,6 +24,7 @@ function M.start(arguments, options)
   if options.namespace then
     for _, word in ipairs({ "ip", "netns", "exec", options.namespace }) do command[#command + 1] = word end
   end
+  for _, word in ipairs(options.under or {}) do command[#command + 1] = word end
   command[#command + 1] = M.binary()
   for _, argument in ipairs(arguments) do command[#command + 1] = argument end
   command.cwd, command.env = options.cwd, options.env

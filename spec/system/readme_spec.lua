@@ -8,6 +8,7 @@ local run = require("support.run_cli")
 local PAGES = { "README.md", "providers/README.md", "engine/README.md", "lua/peerage/erlang/README.md" }
 local ENVIRONMENT = {
   CLUSTER_SECRET = "sixteen bytes or more", POD_IP = "10.0.0.7", COOKIE = "x", RELEASE_COOKIE = "x", RELEASE_NODE = "myapp@10.0.0.7",
+  CREDENTIALS_DIRECTORY = ".",
 }
 
 local function read(path)
@@ -77,6 +78,7 @@ for _, page in ipairs(PAGES) do
     setup(function()
       folder = Folder.new()
       for _, block in ipairs(blocks_of(page)) do folder:write(block.name, block.text) end
+      folder:sh("umask 077 && echo secret > cookie")
     end)
     teardown(function() folder:remove() end)
 

@@ -41,7 +41,7 @@ local function shake_hands(self, guest)
 end
 
 local function refuse(self, guest, verdict)
-  if guest.is_evicted then verdict = { reason = "too many", message = ("more than %d at once"):format(MOST_PENDING) } end
+  if guest.evicted then verdict = { reason = "too many", message = guest.evicted } end
   guest.stream:close()
   if verdict.reason == "nok" then return end -- our own attempt goes on instead
   if verdict.reason == "closed" then return self.node.refusals:count("closed") end -- as one does whom we dialled first
@@ -62,7 +62,7 @@ local function serve(self, guest)
 end
 
 local function accept(self)
-  for stream in function() return self.listener:accept() end do
+  for stream in function() return self.guests:accept(self.listener) end do
     local guest = { stream = stream, host = (stream:peer()) }
     self.guests:add(guest)
     task.spawn(serve, self, guest)

@@ -14,7 +14,9 @@
 ---
 --- Errors of the core are logged alike; should Lua have no memory left, each is one plain line.
 ---
---- Logging never waits for a task and runs no metamethods. When stderr cannot take a message it is dropped.
+--- Logging never waits for a task and runs no metamethods. A long message waits at most
+--- 50 ms for who reads stderr; what is not taken is dropped and counted, and the count is said when messages are taken
+--- again. From the first that is dropped until then nothing is waited for.
 ---@class engine.log: engine.log.logger
 local log = {}
 

@@ -98,6 +98,15 @@ function Signals:each() end
 --- Gives the signals back. A task that waits gets `nil, "closed", "ECANCELED"`.
 function Signals:close() end
 
+--- Tells the service manager something: sd_notify(3). The first call takes its socket out of the environment, so that
+--- programs started from then on do not get it.
+---@param text string "READY=1", several with line ends between them
+---@return true|nil ok
+---@return string? message
+---@return string? code "ENOENT" when no service manager asked to be told, "ECONNREFUSED" when it is gone, "EAGAIN" when it
+---  does not read
+function M.notify(text) end
+
 --- Ends this process at once: nothing is closed, nothing is flushed.
 ---@param status integer
 function M.exit_now(status) end

@@ -11,8 +11,9 @@ local scope = {}
 --- A child of the running task's scope. It lives until it or a parent is closed, even when Lua has forgotten it.
 ---@param label? string who this is in the log: "provider dns"; nil: as its parent
 ---@param seconds? number from now, when its owner means to close it: operations in it take at most nine tenths of that
+---@param account? engine.account who pays for what runs in it; nil: as its parent
 ---@return engine.scope? scope, string? message, string? code "closed", "ECANCELED" if the caller's scope is closed
-function scopes.new(label, seconds) end
+function scopes.new(label, seconds, account) end
 
 --- How long an operation of the running task may take that wants `seconds`: at most nine tenths of what the deadlines
 --- of its scope and all above it leave, and at least a millisecond.
@@ -27,8 +28,9 @@ function scopes.handles() end
 --- A child of this scope; otherwise as `new`.
 ---@param label? string
 ---@param seconds? number
+---@param account? engine.account
 ---@return engine.scope? scope, string? message, string? code "closed", "ECANCELED" if it is closed
-function scope:child(label, seconds) end
+function scope:child(label, seconds, account) end
 
 --- Starts `fn(...)` as a task of this scope.
 ---@param fn function

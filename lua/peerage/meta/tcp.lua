@@ -46,10 +46,11 @@ local Listener = {}
 
 --- Waits for the next connection, in the order in which they came. One task at a time, a second raises. While the process
 --- has no free descriptor it logs so and goes on trying ten times a second; the connections wait in the backlog.
+---@param on_full? fun(): boolean? called when there is no free descriptor: true if it has closed something
 ---@return engine.tcp.Stream|nil stream
 ---@return string? message
 ---@return string? code "ECANCELED" once closed
-function Listener:accept() end
+function Listener:accept(on_full) end
 
 --- Where it listens.
 ---@return string|nil host or the path of a Unix socket

@@ -15,8 +15,23 @@ describe("guests", function()
       guests:add(list[i])
     end
     assert.equal(2, guests:count())
-    assert.is_true(list[1].is_closed and list[1].is_evicted and list[2].is_closed)
+    assert.is_true(list[1].is_closed and list[1].evicted == "more than 2 at once" and list[2].is_closed)
     assert.is_nil(list[3].is_closed or list[4].is_closed)
+  end)
+
+  it("give way where descriptors have run out, as long as there are any", function()
+    local guests, first, second = Guests.new(9), guest(), guest()
+    guests:add(first)
+    guests:add(second)
+    local answers = {}
+    local listener = { accept = function(_, on_full)
+      for i = 1, 3 do answers[i] = on_full() end
+      return "stream"
+    end }
+    assert.equal("stream", guests:accept(listener))
+    assert.are.same({ true, true, false }, answers)
+    assert.are.same({ "no descriptor was free", true, true, 0 },
+      { first.evicted, first.is_closed, second.is_closed, guests:count() })
   end)
 
   it("have nobody go while there is room", function()

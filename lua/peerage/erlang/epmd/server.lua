@@ -91,7 +91,7 @@ end
 
 -- One that comes and goes, as a health check does, is only counted.
 local function refuse(self, guest, why)
-  if guest.is_evicted then why = refusal("too many", "more than %d connections that ask nothing", MOST_GUESTS) end
+  if guest.evicted then why = refusal("too many", "it asked nothing: %s", guest.evicted) end
   if why.reason == "gone" then
     self.counts.gone = self.counts.gone + 1
   else
@@ -127,7 +127,7 @@ local function serve(self, guest)
 end
 
 local function accept(self, listener)
-  for stream in function() return listener:accept() end do
+  for stream in function() return self.guests:accept(listener) end do
     local guest = { stream = stream, host = addresses.peer(stream) }
     self.guests:add(guest)
     task.spawn(serve, self, guest)
