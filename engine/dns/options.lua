@@ -114,4 +114,25 @@ function M.plan(wanted, conf)
   return wanted.plan
 end
 
+-- c-ares has a channel for each timing, and they are to be few; but what is left of a scope's time differs at each call.
+-- Such a timing is rounded down, and who asks goes on asking in the rest. What people write, as 1 s, stays as it is.
+local function round(milliseconds)
+  if milliseconds % 100 == 0 then return milliseconds end
+  local _, exponent = math.frexp(milliseconds)
+  return milliseconds - milliseconds % 2 ^ math.max(0, exponent - 3)
+end
+
+--- How long the first try of each server waits, so that all of them take no more than `seconds`: the next ones wait 2,
+--- 4, 8, … times as long.
+---@param plan engine.dns.Plan
+---@param seconds number
+---@return integer milliseconds
+function M.first_wait(plan, seconds)
+  if plan.seconds ~= seconds then
+    local waits = #plan.servers.all * (2 ^ plan.tries - 1)
+    plan.seconds, plan.first_wait = seconds, math.max(1, math.floor(round(math.ceil(seconds * 1000)) / waits))
+  end
+  return plan.first_wait
+end
+
 return M
