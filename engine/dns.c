@@ -94,8 +94,7 @@ static int l_query(lua_State *L) {
     free(request);
     if (status == UV_ENOMEM) return luaL_error(L, "not enough memory for a query");
     if (status == UV_EINVAL) return luaL_argerror(L, 3, "expected addresses with ports");
-    lua_pushfstring(L, "%d look-ups wait for %s already", PE_RESOLVER_QUERIES, servers);
-    pe_vm_refuse(L, lua_tostring(L, -1), "EAGAIN");
+    pe_vm_refuse(L, lua_pushfstring(L, "%d look-ups wait for %s already", PE_RESOLVER_QUERIES, servers), "EAGAIN");
     return lua_pushinteger(L, 0), 4;
 }
 
