@@ -61,16 +61,23 @@ local function watch_anew(self)
   self.handle:close()
 end
 
+-- Another task may take what this one was woken for.
+local function await(self)
+  local changes, name = self.changes, nil
+  while not name do
+    local _, message, code = wait(self.handle, changes.is_unknown or changes[1])
+    if code then return nil, message, code end
+    name = take(changes)
+  end
+  return name
+end
+
 --- Waits for the next change.
 ---@return engine.fs.change? change, string? message, string? code
 function Watcher:next()
   if self.is_gone then return nil, "gone", "ENOENT" end
-  local changes, name = self.changes, nil
-  repeat
-    local _, message, code = wait(self.handle, changes.is_unknown or changes[1])
-    if code then return nil, message, code end
-    name = take(changes)
-  until name
+  local name, message, code = await(self)
+  if not name then return nil, message, code end
   if name ~= true and name ~= self.name then return { name = name } end
   watch_anew(self)
   return {}
