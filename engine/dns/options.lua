@@ -93,6 +93,8 @@ end
 ---@field servers engine.dns.Servers
 ---@field timeout number seconds in all
 ---@field tries integer for each server
+---@field seconds number what `first_wait` was asked for last, and …
+---@field first_wait integer … what it gave
 
 --- Who is asked, and for how long: what the caller wants, else what resolv.conf says of its own servers.
 ---@param wanted table of `read`
@@ -109,8 +111,9 @@ function M.plan(wanted, conf)
     timeout, tries = nil, nil
   end
   if not list then return nil, message, code end
-  wanted.conf = conf
-  wanted.plan = { servers = list, timeout = wanted.timeout or timeout or TIMEOUT, tries = wanted.tries or tries or TRIES }
+  timeout, tries = wanted.timeout or timeout or TIMEOUT, wanted.tries or tries or TRIES
+  wanted.plan = { servers = list, timeout = timeout, tries = tries, seconds = 0, first_wait = 0 }
+  wanted.conf = conf -- last: without memory for a plan the old one does not pass for this file's
   return wanted.plan
 end
 
