@@ -49,10 +49,11 @@ local function start(run, seconds, fn)
     error("expected seconds from 0 to 1e9, found " .. tostring(seconds), 3)
   end
   if type(fn) ~= "function" then error("expected a function, found a " .. type(fn), 3) end
-  local timer, message, code = setmetatable({}, class), nil, nil
-  timer.task, message, code = spawn(run, timer, now() + seconds, fn, math.max(seconds, TICK))
-  if timer.task then return timer end
-  return nil, message, code
+  local timer = setmetatable({}, class)
+  local task, message, code = spawn(run, timer, now() + seconds, fn, math.max(seconds, TICK))
+  if not task then return nil, message, code end
+  timer.task = task
+  return timer
 end
 
 --- Runs `fn()` once. As in the stub.
