@@ -9,15 +9,15 @@ local wait, wake = core.wait, core.wake
 local Queue = {}
 local class = { __index = Queue, __name = "queue", __metatable = "queue" } -- closed: all queues share it
 
-local function check(self)
-  if getmetatable(self) == "queue" then return self end
+local function refuse(self)
   error(("expected a queue as self, found a %s: call the method with a colon"):format(type(self)), 3)
 end
 
 --- Adds a value. As in the stub.
 function Queue:push(value)
+  if getmetatable(self) ~= "queue" then refuse(self) end
   if value == nil then error("a queue holds no nil", 2) end
-  local size = check(self).size
+  local size = self.size
   if size == 0 and wake(self.tasks, value) then return true end
   if size == self.limit then return nil, "the queue is full", "ENOBUFS" end
   self.values[self.first + size] = value
@@ -27,7 +27,8 @@ end
 
 --- Takes the oldest value; waits while there is none.
 function Queue:pop()
-  local size, first, values = check(self).size, self.first, self.values
+  if getmetatable(self) ~= "queue" then refuse(self) end
+  local size, first, values = self.size, self.first, self.values
   local value = values[first]
   if size == 0 then
     value = wait(self.tasks) -- no tail call: who waits keeps the queue alive
@@ -40,7 +41,10 @@ function Queue:pop()
 end
 
 --- How many values are in it.
-function Queue:count() return check(self).size end
+function Queue:count()
+  if getmetatable(self) ~= "queue" then refuse(self) end
+  return self.size
+end
 
 return function(limit)
   if limit ~= nil and not (type(limit) == "number" and limit >= 1) then

@@ -147,6 +147,20 @@ describe("a queue", function()
     assert.is_nil(weak[1])
   end)
 
+  it("lets go of what was popped", function()
+    local queue, weak = task.queue(), setmetatable({}, { __mode = "v" })
+    for i = 1, 3 do
+      weak[i] = {}
+      queue:push(weak[i])
+    end
+    queue:pop()
+    queue:pop()
+    collectgarbage()
+    collectgarbage()
+    assert.same({ nil, nil, {} }, weak)
+    queue:pop()
+  end)
+
   it("raises for a wrong call", function()
     for _, limit in ipairs({ 0, -1 }) do
       assert.error_matches(function() task.queue(limit) end, "expected a limit of at least 1")
