@@ -166,20 +166,14 @@ static int l_stats(lua_State *L) {
     return 6;
 }
 
-static int l_gc(lua_State *L) {
-    struct pe_account **box = lua_touserdata(L, 1);
-    if (*box) pe_account_release(*box);
-    *box = NULL;
-    return 0;
+static void release(void *account) {
+    pe_account_release(account);
 }
 
 static const luaL_Reg methods[] = {{"limit", l_limit}, {"stats", l_stats}, {NULL, NULL}};
 static const luaL_Reg functions[] = {{"new", l_new}, {"engine", l_engine}, {NULL, NULL}};
 
 int luaopen_engine_account(lua_State *L) {
-    lua_newtable(L);
-    luaL_register(L, NULL, functions);
-    pe_vm_class(L, box_name, l_gc, methods);
-    lua_setfield(L, -2, "methods");
-    return 1;
+    pe_vm_class(L, box_name, release, methods);
+    return pe_vm_module(L, functions, box_name);
 }
