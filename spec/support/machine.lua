@@ -21,6 +21,7 @@ group=$1/cgroup/$(basename "$1")
 mkdir "$group"
 sh -c 'echo $$ >"$1/cgroup.procs" && exec unshare --cgroup --pid --fork --kill-child --mount --ipc --uts sh -c "$2" sh "$3"' \
   sh "$group" "$2" "$1" &
+trap '' PIPE
 read -r _ || true
 kill -KILL $! || true
 wait $! || true
@@ -78,8 +79,9 @@ local function boot(self)
   assert(result.code == 0, result.stderr)
   self.folder:sh("mkdir etc && chmod 755 . etc")
   self.manager = Manager.start(path .. "/notify")
-  self.keeper = assert(process.start({ "sh", "-c", 'exec unshare --mount --net sh -c "$@" 2>&1', "sh", KEEP, "sh", path, BOOT,
-    stdin = true }))
+  -- In a session of its own it is not killed with this process's programs: it hears of the end, and clears away.
+  self.keeper = assert(process.start({ "setsid", "--wait", "sh", "-c", 'exec unshare --mount --net sh -c "$@" 2>&1', "sh",
+    KEEP, "sh", path, BOOT, stdin = true }))
   local said = {}
   for line in self.keeper:lines() do
     self.pid = line:match("^pid (%d+)$")
