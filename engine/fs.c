@@ -3,7 +3,6 @@
 // whose task is gone runs to its end unheard.
 #include "file.h"
 #include "task.h"
-#include "watch.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,6 +78,5 @@ int luaopen_engine_fs(lua_State *L) {
         lua_pushcclosure(L, l_run, 1);
         lua_setfield(L, -2, pe_file_verbs[i].name);
     }
-    pe_watch_register(L);
     return 1;
 }

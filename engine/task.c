@@ -120,7 +120,7 @@ void pe_task_wake_closed(struct pe_wait *wait) {
 void pe_task_deliver(lua_State *L, struct pe_wait *wait, pe_push push, void *operation) {
     if (!wait->task) return;
     pe_account_charge(wait->task->scope->account);
-    int count = push(L, operation);
+    int count = push ? push(L, operation) : 0;
     pe_account_charge(pe_account_engine());
     pe_task_wake(L, wait, count);
 }

@@ -22,6 +22,7 @@ struct pe_wait {
 };
 
 /// Pushes what an operation gives to its task and returns how many values (at most 8). Runs inside the door; may raise.
+/// NULL: nothing.
 typedef int (*pe_push)(lua_State *L, void *operation);
 
 /// Starts the function under `count` arguments on top of `L` as a task of `scope`; pops them in every case.

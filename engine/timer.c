@@ -47,15 +47,10 @@ static void end_sleep(struct pe_wait *wait) {
     uv_close((uv_handle_t *)&((struct sleep *)wait)->uv, free_sleep);
 }
 
-static int push_nothing(lua_State *L, void *unused) {
-    (void)L, (void)unused;
-    return 0;
-}
-
 static void on_awake(uv_timer_t *uv) {
     struct sleep *sleep = uv->data;
     end_sleep(&sleep->wait);
-    pe_task_finish(&sleep->wait, push_nothing, NULL);
+    pe_task_finish(&sleep->wait, NULL, NULL);
 }
 
 static int l_sleep(lua_State *L) {

@@ -77,10 +77,7 @@ static void set_paths(lua_State *L, const char *root) {
 static void preload_modules(lua_State *L, const char *root) {
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "preload");
-    for (const luaL_Reg *module = pe_modules; module->name; module++) {
-        lua_pushcfunction(L, module->func);
-        lua_setfield(L, -2, module->name);
-    }
+    luaL_register(L, NULL, pe_modules);
     lua_getfield(L, -2, "loaded");
     lua_createtable(L, 0, 2);
     lua_pushstring(L, PE_VERSION);
