@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /// The Lua modules that the core provides. Those named `….core` are the C half of `engine/<name>.lua`, which holds
-/// what must run after a suspension: a C function cannot go on after it yielded.
+/// what must run after a suspension: a C function cannot go on after it yielded; `engine.fs.watch` that of watch.lua.
 #pragma once
 
 #include <lauxlib.h>
@@ -24,5 +24,5 @@ static const luaL_Reg pe_modules[] = {{"engine.account.core", luaopen_engine_acc
                                       {"engine.tcp.core", luaopen_engine_tcp},
                                       {"engine.timer.core", luaopen_engine_timer},
                                       {"engine.udp.core", luaopen_engine_udp},
-                                      {"engine.watch.core", luaopen_engine_watch},
+                                      {"engine.fs.watch", luaopen_engine_watch},
                                       {NULL, NULL}};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The C half of engine.watch: watchers over inotify. Invariant: each change is told to the Lua half before a task is
+// The C half of watch.lua: watchers over inotify. Invariant: each change is told to the Lua half before a task is
 // woken for it.
 #include "account.h"
 #include "handle.h"

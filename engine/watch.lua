@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- Watchers of one folder or file, for engine.fs. When the path leads elsewhere they go on there; a change of unknown
 --- name is told after that, so that nothing is lost in between.
-local core = require("engine.watch.core")
+local core = require("engine.fs.watch")
 
 local M = {}
 
