@@ -129,6 +129,7 @@ end
 local function take_list(self, answer)
   local changes = self.registry:update(answer.list, {
     source = self.provider_part.name, now = timer.now(), complete = answer.kind == "complete",
+    memory_limit = self.settings.memory_limit,
   })
   answers.say_problems(self.provider.log, changes)
   if changes.any then

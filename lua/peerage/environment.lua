@@ -3,6 +3,7 @@
 --- It contains accidents; it is no security boundary.
 local copy = require("peerage.copy")
 local files = require("peerage.environment.files")
+local gsub = require("peerage.environment.gsub")
 local log = require("engine.log")
 local source = require("peerage.source")
 
@@ -22,6 +23,7 @@ local REMOVED = { os = { "exit", "setlocale" }, string = { "dump" } }
 -- Methods of strings and files go through one metatable each: nobody may reach into it.
 getmetatable("").__metatable = "string"
 getmetatable(io.stdout).__metatable = "file"
+string.gsub = gsub -- also as the method that all strings have
 
 local CLOSED = "closed" -- what is told of a metatable that is not the environment's own
 

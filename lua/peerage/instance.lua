@@ -4,6 +4,7 @@
 local Failing = require("peerage.failing")
 local accounts = require("peerage.accounts")
 local call = require("peerage.call")
+local deep_copy = require("peerage.deep_copy")
 local describe = require("peerage.describe")
 local log = require("engine.log")
 local states = require("peerage.state")
@@ -36,7 +37,7 @@ local function make_self(spec)
   local offered = setmetatable({}, { __index = spec.unit.module })
   for name, method in next, spec.methods or {} do offered[name] = method end
   return setmetatable({
-    options = spec.options,
+    options = deep_copy(spec.options), -- the plan's stay as they are, for comparison and for the next start
     name = spec.name,
     state = spec.state or {},
     log = log.named(spec.label),
@@ -145,7 +146,7 @@ end
 
 --- Hands it other options, which count from now on.
 ---@param options table
-function M:set_options(options) rawset(self.self, "options", options) end
+function M:set_options(options) rawset(self.self, "options", deep_copy(options)) end
 
 --- Whether it has ended.
 ---@return boolean

@@ -4,6 +4,7 @@ local accounts = require("peerage.accounts")
 local call = require("peerage.call")
 local config = require("peerage.config")
 local copy = require("peerage.copy")
+local deep_copy = require("peerage.deep_copy")
 local describe = require("peerage.describe")
 local loader = require("peerage.loader")
 local scopes = require("engine.scope")
@@ -109,7 +110,7 @@ local EXPOSURES = { open = true, accepted = true }
 local function exposure_of(provider)
   local exposure = rawget(provider.unit.module, "exposure")
   if not exposure then return nil end
-  local ok, answer = run_apart("exposure of " .. provider.name, provider.account, exposure, copy(provider.options))
+  local ok, answer = run_apart("exposure of " .. provider.name, provider.account, exposure, deep_copy(provider.options))
   if not ok then return nil, answer.message end
   if answer == nil or EXPOSURES[answer] then return answer end
   return nil, ('expected "open", "accepted" or nothing, found %s'):format(describe.value(answer))
@@ -129,9 +130,9 @@ local function check_connector(conf, settings, connector, provider)
   if not check then return true end
   local exposure, message = exposure_of(provider)
   if message then return nil, ("%s: provider %s: exposure(): %s"):format(conf.path, provider.name, message) end
-  local ok, text = verdict(run_apart("check of " .. connector.name, connector.account, check, copy(connector.options), {
+  local ok, text = verdict(run_apart("check of " .. connector.name, connector.account, check, deep_copy(connector.options), {
     name = conf.name, name_given = conf.name_given,
-    provider = { name = provider.name, options = copy(provider.options), exposure = exposure },
+    provider = { name = provider.name, options = deep_copy(provider.options), exposure = exposure },
   }))
   return ok, text and ("%s: %s"):format(settings.connect.where, text)
 end

@@ -10,7 +10,7 @@ local M = {}
 local LONGEST_LINE = 8192 -- bytes that may wait for the end of their line
 local EINVAL = 22
 local HARMLESS = {
-  ["/dev/null"] = true, ["/dev/zero"] = true, ["/dev/full"] = true, ["/dev/random"] = true, ["/dev/urandom"] = true,
+  ["/dev/null"] = true, ["/dev/random"] = true, ["/dev/urandom"] = true,
 }
 
 --- Raises where a program is to be run by `io` or `os`.
