@@ -17,10 +17,10 @@ local LIMITS = {
   { text = "not enough memory", reason = "out_of_memory", advice = "see memory_limit" },
 }
 
---- An error value as text; it may be anything, and its metamethods are not called.
+--- An error value as text, not endless; it may be anything, and its metamethods are not called.
 ---@return string
 function M.message(value)
-  if type(value) == "string" then return value end
+  if type(value) == "string" then return describe.message(value) end
   return ("raised %s instead of a message"):format(describe.value(value))
 end
 

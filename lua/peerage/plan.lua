@@ -42,7 +42,7 @@ function M.load_unit(kind, target, folders, earlier, account)
   local files = {}
   local ok, unit, message = run_apart(kind.word, account, loader.load, kind, target, folders, earlier, files)
   if ok then return unit, message, files end
-  local who = type(target) == "string" and target or earlier and earlier.path or kind.word
+  local who = type(target) == "string" and describe.path(target) or earlier and earlier.path or kind.word
   local hint = unit.reason == "timeout" and "its top level may not wait: " or ""
   return nil, ("%s: %s%s"):format(who, hint, unit.message), files
 end
@@ -119,7 +119,7 @@ end
 -- What check() answered: true, with a warning perhaps, or what is wrong.
 local function verdict(ok, answer, message)
   if not ok then return nil, "check() failed: " .. answer.message end
-  local text = type(message) == "string" and message or nil
+  local text = type(message) == "string" and describe.message(message) or nil
   if answer == true then return true, text end
   return nil, not answer and text or ("check() returned %s: expected true, or nil and a message"):format(describe.value(answer))
 end

@@ -117,7 +117,7 @@ describe("clusters", function()
     assert.equal("config.lua: clusters: expected a table, found a number (3)", refusal("return { clusters = 3 }"))
     assert.equal('config.lua: clusters.web: expected a table, found "dns"', refusal('return { clusters = { web = "dns" } }'))
     for given, found in pairs({ ["{}"] = "a number (1)", ["[''] = {}"] = '""', ["['a b'] = {}"] = '"a b"' }) do
-      assert.equal("config.lua: clusters: expected names of letters, digits, _ . and - as keys, found " .. found
+      assert.equal("config.lua: clusters: expected names of letters, digits, _ . and -, at most 64 bytes, as keys, found " .. found
         .. ": write clusters = { web = { … } }", refusal("return { clusters = { " .. given .. " } }"))
     end
   end)

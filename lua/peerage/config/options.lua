@@ -20,7 +20,7 @@ end
 
 local function write_connect(key, connector)
   if not connector.name then return "" end
-  return ': write connect = { "' .. connector.name .. '", ' .. describe.key(key) .. " = … }"
+  return ': write connect = { ' .. describe.text(connector.name) .. ", " .. describe.key(key) .. " = … }"
 end
 
 local function is_one_of(key, list)
