@@ -106,8 +106,8 @@ end
 
 local function check_cluster(name, values, path)
   if type(name) ~= "string" or #name > LONGEST_CLUSTER or not string.find(name, "^[%w_.-]+$") then
-    return nil, path .. ": clusters: expected names of letters, digits, _ . and -, at most 64 bytes, as keys, found " .. describe.value(name)
-      .. ": write clusters = { web = { … } }"
+    return nil, path .. ": clusters: expected names of letters, digits, _ . and -, at most 64 bytes, as keys, found "
+      .. describe.value(name) .. ": write clusters = { web = { … } }"
   end
   local where = path .. ": clusters." .. name
   if type(values) ~= "table" then return nil, where .. ": expected a table, found " .. describe.value(values) end

@@ -23,7 +23,7 @@ local REMOVED = { os = { "exit", "setlocale" }, string = { "dump" } }
 -- Methods of strings and files go through one metatable each: nobody may reach into it.
 getmetatable("").__metatable = "string"
 getmetatable(io.stdout).__metatable = "file"
-string.gsub = gsub -- also as the method that all strings have
+rawset(string, "gsub", gsub) -- also as the method that all strings have
 
 local CLOSED = "closed" -- what is told of a metatable that is not the environment's own
 

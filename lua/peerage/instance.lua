@@ -30,6 +30,7 @@ local COPY_TIMEOUT = 5 -- seconds for taking over a state
 ---@field serves boolean|nil false: serve() is not run
 ---@field passive boolean|nil announce nothing
 ---@field shared table|nil what a connector's share() made
+---@field on_call_failure (fun(failure: peerage.Failure))|nil told when another call of its functions failed
 ---@field on_failure (fun(failure: peerage.Failure): boolean?)|nil told when serve() ended; true: it is not to start again
 
 -- What the unit's functions get as `self`: fields of their own, then what the engine offers, then the module.
@@ -84,7 +85,10 @@ end
 function M:has(member) return type(rawget(self.unit.module, member)) == "function" end
 
 local function count(self, ok, ...)
-  if not ok then self.failures:count((...)) end
+  if not ok then
+    self.failures:count((...))
+    if self.spec.on_call_failure then self.spec.on_call_failure((...)) end
+  end
   return ok, ...
 end
 
@@ -94,7 +98,8 @@ end
 ---@param seconds number
 ---@return boolean ok and results, or false and a peerage.Failure
 function M:call(member, seconds, ...)
-  if self.inner:is_closed() and not self.outer:is_closed() then
+  if self.outer:is_closed() then return false, call.CLOSED end
+  if self.inner:is_closed() then
     self.log.error("it closed its own scope: it gets a new one")
     open(self)
   end
