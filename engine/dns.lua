@@ -32,10 +32,10 @@ end
 
 -- Asks one question, again while there is time: c-ares may give up early, as over TCP, where it tries a server once.
 local function ask(plan, name, kind, wait, deadline)
-  local list = plan.servers
+  local list, first_wait = plan.servers, option_tables.first_wait(plan, wait)
   while true do
     local asked = list.text
-    local records, reason, code, silences = query(name, TYPES[kind], asked, plan.tries, wait, deadline)
+    local records, reason, code, silences = query(name, TYPES[kind], asked, plan.tries, first_wait, deadline)
     if code ~= "ETIMEDOUT" then
       if silences and silences > 0 and (records or RANKS[code] <= CERTAIN) then servers.prefer(list, asked, silences) end
       return records, reason, code

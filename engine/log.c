@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT
-// The log: the C half, which escapes and writes. The Lua half decides what is written, and how; what the core has to
-// say goes there too.
+// The log: the C half, which writes. The Lua half decides what is written, and how; what the core has to say goes there
+// too.
 #include "log.h"
 #include "account.h"
 #include "task.h"
-#include "text.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,20 +25,17 @@ static struct {
 
 static uv_timer_t timer; // unreferenced: it keeps no loop alive
 
-enum { PATIENCE = 50 * 1000000 }; // nanoseconds: a long message is more than a pipe holds
-
 // Where messages go: standard error, or a description of our own of what that is, whose O_NONBLOCK nobody else has.
 static struct {
     int fd;
-    bool is_socket;
     size_t most; // bytes that are written at once
 } sink = {.fd = -1, .most = SIZE_MAX};
 
+// A file would be written from its start.
 static void open_sink(void) {
     struct stat found = {0};
-    fstat(sink.fd = STDERR_FILENO, &found);
-    sink.is_socket = S_ISSOCK(found.st_mode);
-    if (sink.is_socket || S_ISREG(found.st_mode)) return;
+    sink.fd = STDERR_FILENO;
+    if (!fstat(STDERR_FILENO, &found) && S_ISREG(found.st_mode)) return;
     int fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd >= 0)
         sink.fd = fd;
@@ -59,38 +54,33 @@ static bool may_write(uint64_t end) {
 }
 
 static ssize_t write_some(const char *bytes, size_t length) {
-    if (sink.is_socket) return send(sink.fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t count = send(sink.fd, bytes, length, MSG_DONTWAIT);
+    if (count >= 0 || errno != ENOTSOCK) return count;
     return write(sink.fd, bytes, length < sink.most ? length : sink.most);
 }
 
-// A log that is full or closed stops nobody: what it does not take is dropped, and from then on it is not waited for
-// until it takes a message again. Returns whether it took all of this one.
-static bool put(const char *bytes, size_t length) {
-    static bool is_torn; // the last message has no end: do not let this one be its continuation
-    static bool is_slow;
-    uint64_t end = is_slow ? 0 : uv_hrtime() + PATIENCE;
+// A log that is full or closed stops nobody: what it does not take in time is dropped. Returns whether it took all.
+static bool put(const char *bytes, size_t length, uint64_t patience) {
+    static bool is_torn; // what came last has no end: do not let this be its continuation
+    uint64_t end = uv_hrtime() + patience;
     size_t done = 0;
     if (sink.fd < 0) open_sink();
     if (is_torn && (is_torn = !may_write(0) || write_some("\n", 1) != 1)) return false;
     while (done < length && may_write(end)) {
         ssize_t count = write_some(bytes + done, length - done);
-        if (count > 0) done += (size_t)count;
+        if (count > 0) is_torn = (done += (size_t)count) < length;
         if (count < 0 && errno != EINTR && (errno != EAGAIN || uv_hrtime() >= end)) break;
     }
-    is_slow = done < length;
-    is_torn = is_slow && done > 0;
-    return !is_slow;
+    return done == length;
 }
 
 void pe_log_write_plainly(enum pe_log_level level, const char *source, const char *message) {
-    char line[4096], *end = line + sprintf(line, "%-5s [%.64s] ", level_names[level], source);
-    for (size_t left = strlen(message), used; left > 0 && end < line + sizeof line - PE_TEXT_ROOM; left -= used) {
-        used = pe_text_escape(message, left, true, end);
-        message += used;
-        end += strlen(end);
-    }
-    *end++ = '\n';
-    put(line, (size_t)(end - line));
+    char line[4096], *at = line;
+    snprintf(line, sizeof line, "%-5s [%.64s] %s", level_names[level], source, message);
+    for (; *at; at++)
+        if (*at < ' ' || *at > '~') *at = '?';
+    *at++ = '\n';
+    put(line, (size_t)(at - line), 0);
 }
 
 static int call_listener(lua_State *L) {
@@ -147,37 +137,22 @@ static int l_listen(lua_State *L) {
     return 0;
 }
 
-// write(bytes) -> whether all were written
+// write(bytes, seconds) -> whether all were written in that time
 static int l_write(lua_State *L) {
     size_t length;
     const char *bytes = luaL_checklstring(L, 1, &length);
-    lua_pushboolean(L, put(bytes, length));
+    lua_pushboolean(L, put(bytes, length, (uint64_t)(luaL_checknumber(L, 2) * 1e9)));
     return 1;
 }
 
-// escape(text, is_json) -> text
-static int l_escape(lua_State *L) {
-    size_t length;
-    const char *bytes = luaL_checklstring(L, 1, &length);
-    bool is_json = lua_toboolean(L, 2);
-    char escaped[PE_TEXT_ROOM];
-    luaL_Buffer text;
-    luaL_buffinit(L, &text);
-    for (size_t i = 0; i < length; luaL_addstring(&text, escaped))
-        i += pe_text_escape(bytes + i, length - i, is_json, escaped);
-    luaL_pushresult(&text);
-    return 1;
-}
-
-// reader() -> is_terminal, "device:inode": who reads standard error
+// reader() -> is_terminal, device, inode: who reads standard error
 static int l_reader(lua_State *L) {
     struct stat found = {0};
-    char name[64];
     fstat(STDERR_FILENO, &found);
-    snprintf(name, sizeof name, "%llu:%llu", (unsigned long long)found.st_dev, (unsigned long long)found.st_ino);
     lua_pushboolean(L, isatty(STDERR_FILENO));
-    lua_pushstring(L, name);
-    return 2;
+    lua_pushnumber(L, (double)found.st_dev);
+    lua_pushnumber(L, (double)found.st_ino);
+    return 3;
 }
 
 // label() -> of the running task's scope
@@ -186,9 +161,8 @@ static int l_label(lua_State *L) {
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"write", l_write}, {"escape", l_escape}, {"reader", l_reader},
-                                     {"label", l_label}, {"listen", l_listen}, {"wake_in", l_wake_in},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {{"write", l_write},   {"reader", l_reader},   {"label", l_label},
+                                     {"listen", l_listen}, {"wake_in", l_wake_in}, {NULL, NULL}};
 
 int luaopen_engine_log(lua_State *L) {
     lua_newtable(L);

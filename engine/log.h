@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/// The log: one message, one write to stderr. On the main thread only.
+/// The log: one message, one write to stderr, as far as it takes it. On the main thread only.
 /// Invariant: logging never raises, never ends the process, and never keeps the loop alive.
 #pragma once
 
@@ -11,7 +11,7 @@ enum pe_log_level { PE_LOG_DEBUG, PE_LOG_INFO, PE_LOG_WARN, PE_LOG_ERROR };
 /// raises: where the Lua half is not loaded or fails, the message is one plain line.
 void pe_log_write(enum pe_log_level level, const char *source, const char *message, const char *traceback);
 
-/// As one plain line; also from a signal handler.
+/// As one plain line of ASCII; also from a signal handler. Waits for nothing: what is not taken at once is dropped.
 void pe_log_write_plainly(enum pe_log_level level, const char *source, const char *message);
 
 /// Has what is held back said, and closes the timer; before the loop closes. Nothing is held back from then on.

@@ -8,6 +8,7 @@ local repeats = require("engine.log.repeats")
 
 local M = {}
 
+local PATIENCE = 0.05 -- seconds: a long message is more than a pipe holds
 local RANKS = { debug = 1, info = 2, warn = 3, error = 4 }
 
 local lowest, format = "info", "text"
@@ -20,9 +21,10 @@ local function check_level(level, expected)
   error(('expected %s debug, info, warn or error, found "%s"'):format(expected, tostring(level)), 3)
 end
 
+-- From the first message that is lost until one is taken again nothing is waited for.
 local function write_out(level, source, text, fields, traceback)
   local message = { level = level, source = source, text = text, fields = fields, traceback = traceback }
-  return core.write(layout[format](message)) ~= false
+  return core.write(layout[format](message), losses.are_there() and 0 or PATIENCE)
 end
 
 local function say(...)

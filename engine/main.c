@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The process: finds its Lua files, runs `peerage.cli` as the first task, and ends when that has ended.
 // Invariant: the loop is empty and closed before the Lua state is.
-#include "dns.h"
 #include "log.h"
 #include "process.h"
+#include "resolver.h"
 #include "scope.h"
 #include "task.h"
 #include "vm.h"
@@ -91,7 +91,7 @@ static void empty_loop(void) {
 static void stop(void) {
     pe_scope_close(root);
     pe_scope_release(root);
-    pe_dns_shut_down();
+    pe_resolver_close();
     pe_turn_shut_down();
     pe_log_shut_down();
     empty_loop();

@@ -20,18 +20,11 @@ int luaopen_engine_timer(lua_State *L);
 int luaopen_engine_udp(lua_State *L);
 
 static const luaL_Reg pe_modules[] = {
-    {"engine.account.core", luaopen_engine_account},
-    {"engine.crypto", luaopen_engine_crypto},
-    {"engine.dns.core", luaopen_engine_dns},
-    {"engine.fs.core", luaopen_engine_fs},
-    {"engine.log.core", luaopen_engine_log},
-    {"engine.net.core", luaopen_engine_net},
-    {"engine.process.core", luaopen_engine_process},
-    {"engine.queue", luaopen_engine_queue},
-    {"engine.scope.core", luaopen_engine_scope},
-    {"engine.task.core", luaopen_engine_task},
-    {"engine.tcp.core", luaopen_engine_tcp},
-    {"engine.timer", luaopen_engine_timer},
-    {"engine.udp.core", luaopen_engine_udp},
-    {NULL, NULL},
+    {"engine.account.core", luaopen_engine_account}, {"engine.crypto", luaopen_engine_crypto},
+    {"engine.dns.core", luaopen_engine_dns},         {"engine.fs.core", luaopen_engine_fs},
+    {"engine.log.core", luaopen_engine_log},         {"engine.net.core", luaopen_engine_net},
+    {"engine.process.core", luaopen_engine_process}, {"engine.queue", luaopen_engine_queue},
+    {"engine.scope.core", luaopen_engine_scope},     {"engine.task.core", luaopen_engine_task},
+    {"engine.tcp.core", luaopen_engine_tcp},         {"engine.timer", luaopen_engine_timer},
+    {"engine.udp.core", luaopen_engine_udp},         {NULL, NULL},
 };

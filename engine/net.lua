@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- The addresses of this host: the Lua half, for which of them others are told.
 local core = require("engine.net.core")
+local hostname = require("engine.dns.hostname")
 
 local M = { interfaces = core.interfaces }
 
@@ -26,6 +27,11 @@ function M.default_address()
   end
   return best
 end
+
+--- Whether it is an address literal, not a name.
+---@param text string
+---@return boolean
+function M.is_address(text) return hostname.parse(text).address ~= nil end
 
 --- Whether an interface of this host has an address.
 ---@param address string as `interfaces` writes it

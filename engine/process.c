@@ -254,34 +254,26 @@ static int l_environment(lua_State *L) {
     return 1;
 }
 
-// The service manager's socket, if it gave us one, and a socket of ours that is held: descriptors may run out.
-static struct {
-    struct sockaddr_un address;
-    socklen_t size;
-    int fd;
-} manager = {.fd = -1};
-
-// Once taken, no child gets it, nor what else sd_notify(3) reads.
-static int take_manager(const char *path) {
-    size_t length = strlen(path);
-    if (length >= sizeof manager.address.sun_path) return UV_ENAMETOOLONG;
-    manager.address.sun_family = AF_UNIX;
-    memcpy(manager.address.sun_path, path, length);
-    if (*path == '@') manager.address.sun_path[0] = '\0'; // a name that is no file
-    manager.size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
-    manager.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    for (int i = 0; i < 3; i++) unsetenv((const char *[]){"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}[i]);
-    return manager.fd < 0 ? -errno : 0;
+// unset(name): takes a variable out of the environment, that of children too.
+static int l_unset(lua_State *L) {
+    unsetenv(luaL_checkstring(L, 1));
+    return 0;
 }
 
-// notify(text)
+// notify(address, text): to the service manager, whose socket is a file, or a name that is none ("@…"). Ours is held:
+// descriptors may run out.
 static int l_notify(lua_State *L) {
-    size_t size;
-    const char *text = luaL_checklstring(L, 1, &size), *path = getenv("NOTIFY_SOCKET");
-    int status = manager.fd >= 0 ? 0 : path ? take_manager(path) : UV_ENOENT;
-    const struct sockaddr *address = (struct sockaddr *)&manager.address;
-    if (!status && sendto(manager.fd, text, size, MSG_NOSIGNAL, address, manager.size) < 0) status = -errno;
-    if (status) return pe_vm_fail(L, status, "cannot notify the service manager");
+    static int fd = -1;
+    struct sockaddr_un manager = {.sun_family = AF_UNIX};
+    size_t length, size, start = offsetof(struct sockaddr_un, sun_path);
+    const char *address = luaL_checklstring(L, 1, &length), *text = luaL_checklstring(L, 2, &size);
+    const char *failure = "cannot notify the service manager";
+    if (length >= sizeof manager.sun_path) return pe_vm_fail(L, UV_ENAMETOOLONG, "%s", failure);
+    memcpy(manager.sun_path, address, length);
+    if (*address == '@') manager.sun_path[0] = '\0';
+    if (fd < 0) fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || sendto(fd, text, size, MSG_NOSIGNAL, (struct sockaddr *)&manager, (socklen_t)(start + length)) < 0)
+        return pe_vm_fail(L, -errno, "%s", failure);
     lua_pushboolean(L, 1);
     return 1;
 }
@@ -293,8 +285,8 @@ static int l_exit_now(lua_State *L) {
 static const luaL_Reg methods[] = {{"wait", l_wait}, {"kill", l_kill}, {"close", pe_handle_l_close}, {NULL, NULL}};
 static const luaL_Reg watch_methods[] = {{"close", pe_handle_l_close}, {NULL, NULL}};
 static const luaL_Reg functions[] = {
-    {"spawn", l_spawn},   {"watch", l_watch},       {"names", l_names}, {"environment", l_environment},
-    {"notify", l_notify}, {"exit_now", l_exit_now}, {NULL, NULL}};
+    {"spawn", l_spawn}, {"watch", l_watch},   {"names", l_names},       {"environment", l_environment},
+    {"unset", l_unset}, {"notify", l_notify}, {"exit_now", l_exit_now}, {NULL, NULL}};
 
 int luaopen_engine_process(lua_State *L) {
     pe_stream_register(L);

@@ -8,7 +8,7 @@ local task = require("engine.task")
 local guard = require("engine.task.core").guard
 local find, sub = string.find, string.sub
 
-local M = { exit_now = core.exit_now, notify = core.notify, signals = signals.watch }
+local M = { exit_now = core.exit_now, notify = require("engine.notify"), signals = signals.watch }
 
 local MAX_OUTPUT = 8 * 1024 * 1024 -- bytes
 local DRAIN = 1 -- seconds for output to end after the program has, should another process hold it

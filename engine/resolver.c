@@ -9,28 +9,26 @@
 enum { MAX_CHANNELS = 16 };
 
 struct socket {
-    uv_poll_t poll;
+    uv_poll_t poll; // first: on_closed frees it
     int fd;
     LIST_ENTRY(socket) sibling;
 };
 
 struct pe_channel {
-    ares_channel ares; // NULL once it is closed
-    char *servers;
-    int timeout, tries;
-    int wait;        // milliseconds of a server's first try
-    int asked;       // queries that c-ares has
-    bool is_retired; // out of use; closes when c-ares has answered
-    uint64_t due;    // when the timer fires
-    uv_timer_t timer;
+    uv_timer_t timer; // first: on_closed frees it
+    ares_channel ares;
+    int wait, tries;
+    int asked; // queries that c-ares has
     LIST_HEAD(, socket) sockets;
     LIST_HEAD(, pe_query) waiting;
     TAILQ_ENTRY(pe_channel) sibling;
+    char servers[];
 };
 
 static uv_loop_t *loop;
 static void (*on_turn)(void);
 static TAILQ_HEAD(channels, pe_channel) channels = TAILQ_HEAD_INITIALIZER(channels); // the one used last is the last
+static int open_channels;
 static TAILQ_HEAD(finished, pe_query) finished = TAILQ_HEAD_INITIALIZER(finished);
 
 void pe_resolver_open(uv_loop_t *on_loop, void (*at_turn)(void)) {
@@ -39,21 +37,25 @@ void pe_resolver_open(uv_loop_t *on_loop, void (*at_turn)(void)) {
     ares_library_init(ARES_LIB_INIT_ALL); // counts its calls; here it does nothing that could fail
 }
 
-static void free_channel(struct pe_channel *channel) {
-    if (channel->ares) ares_destroy(channel->ares);
-    free(channel->servers);
-    free(channel);
-}
-
-static void on_timer_closed(uv_handle_t *timer) {
-    free_channel(timer->data);
+static void on_closed(uv_handle_t *uv) {
+    free(uv);
 }
 
 static void close_channel(struct pe_channel *channel) {
+    open_channels--;
     TAILQ_REMOVE(&channels, channel, sibling);
     ares_destroy(channel->ares);
-    channel->ares = NULL;
-    uv_close((uv_handle_t *)&channel->timer, on_timer_closed);
+    uv_close((uv_handle_t *)&channel->timer, on_closed);
+}
+
+// Of too many, those go that were used longest ago; one that has something to do goes later. So does one whose timer is
+// about to hand out what c-ares knew at once.
+static void close_surplus(void) {
+    struct pe_channel *channel = TAILQ_FIRST(&channels), *next;
+    for (; channel && open_channels > MAX_CHANNELS; channel = next) {
+        next = TAILQ_NEXT(channel, sibling);
+        if (!channel->asked && !uv_is_active((uv_handle_t *)&channel->timer)) close_channel(channel);
+    }
 }
 
 void pe_resolver_close(void) {
@@ -106,7 +108,6 @@ static void on_due(uv_timer_t *timer);
 // Never at once: libuv runs a timer of zero before any descriptor, and a task that asks in a loop would have all turns.
 static void set_timer(struct pe_channel *channel, uint64_t due) {
     uint64_t now = uv_now(loop);
-    channel->due = due;
     uv_timer_start(&channel->timer, on_due, due > now ? due - now : 1, 0);
 }
 
@@ -128,12 +129,12 @@ static void set_timer_anew(struct pe_channel *channel) {
 
 static void end_turn(struct pe_channel *channel) {
     if (!channel->asked) uv_timer_stop(&channel->timer);
-    if (!channel->asked && channel->is_retired) close_channel(channel);
+    close_surplus();
     if (!TAILQ_EMPTY(&finished)) on_turn();
 }
 
 static void on_due(uv_timer_t *timer) {
-    struct pe_channel *channel = timer->data;
+    struct pe_channel *channel = (struct pe_channel *)timer;
     ares_process_fd(channel->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
     set_timer_anew(channel);
     end_turn(channel);
@@ -146,10 +147,6 @@ static void on_ready(uv_poll_t *poll, int status, int events) {
     ares_process_fd(channel->ares, events & UV_READABLE ? fd : ARES_SOCKET_BAD,
                     events & UV_WRITABLE ? fd : ARES_SOCKET_BAD);
     end_turn(channel);
-}
-
-static void on_socket_closed(uv_handle_t *poll) {
-    free(poll);
 }
 
 static struct socket *find_socket(struct pe_channel *channel, int fd) {
@@ -176,22 +173,14 @@ static void on_socket(void *argument, ares_socket_t fd, int is_readable, int is_
         return;
     }
     LIST_REMOVE(socket, sibling);
-    uv_close((uv_handle_t *)&socket->poll, on_socket_closed);
-}
-
-// The tries of one server wait 1, 2, 4, … times the first one's wait, and each server has its turn.
-static int first_wait(const struct pe_channel *channel) {
-    int servers = 1;
-    for (const char *at = channel->servers; (at = strchr(at, ',')); at++) servers++;
-    int wait = channel->timeout / (servers * ((1 << channel->tries) - 1));
-    return wait > 0 ? wait : 1;
+    uv_close((uv_handle_t *)&socket->poll, on_closed);
 }
 
 // Everything is given, so that c-ares reads neither files nor the environment.
 static int open_ares(struct pe_channel *channel) {
     struct in_addr placeholder = {0};
     struct ares_options options = {
-        .timeout = channel->wait = first_wait(channel),
+        .timeout = channel->wait,
         .tries = channel->tries,
         .servers = &placeholder,
         .nservers = 1,
@@ -206,63 +195,52 @@ static int open_ares(struct pe_channel *channel) {
     return status == ARES_SUCCESS ? 0 : status == ARES_ENOMEM ? UV_ENOMEM : UV_EINVAL;
 }
 
-static struct pe_channel *open_channel(const char *servers, const struct pe_timing *timing, int *status) {
-    struct pe_channel *channel = calloc(1, sizeof *channel);
-    *status = UV_ENOMEM;
-    if (!channel) return NULL;
-    channel->timeout = timing->timeout;
+static int open_channel(const char *servers, const struct pe_timing *timing, struct pe_channel **opened) {
+    struct pe_channel *channel = *opened = calloc(1, sizeof *channel + strlen(servers) + 1);
+    if (!channel) return UV_ENOMEM;
+    channel->wait = timing->wait;
     channel->tries = timing->tries;
-    channel->servers = strdup(servers);
-    if (!channel->servers || (*status = open_ares(channel))) return free_channel(channel), NULL;
-    uv_timer_init(loop, &channel->timer);
-    channel->timer.data = channel;
-    return channel;
-}
-
-// Of too many, the one used longest ago goes out of use; it closes in a later turn.
-static void retire_oldest(void) {
-    struct pe_channel *channel, *oldest = NULL;
-    int count = 0;
-    TAILQ_FOREACH_REVERSE(channel, &channels, channels, sibling) {
-        if (channel->is_retired) continue;
-        oldest = channel;
-        count++;
+    strcpy(channel->servers, servers);
+    int status = open_ares(channel);
+    if (status) {
+        ares_destroy(channel->ares);
+        free(channel);
+        return status;
     }
-    if (count < MAX_CHANNELS) return;
-    oldest->is_retired = true;
-    if (!oldest->asked) set_timer(oldest, 0);
+    uv_timer_init(loop, &channel->timer);
+    TAILQ_INSERT_TAIL(&channels, channel, sibling);
+    open_channels++;
+    return 0;
 }
 
-static struct pe_channel *find_channel(const char *servers, const struct pe_timing *timing, int *status) {
+static struct pe_channel *find_channel(const char *servers, const struct pe_timing *timing) {
     struct pe_channel *channel;
     TAILQ_FOREACH_REVERSE(channel, &channels, channels, sibling) {
-        if (!channel->is_retired && channel->timeout == timing->timeout && channel->tries == timing->tries &&
-            !strcmp(channel->servers, servers))
+        if (channel->wait == timing->wait && channel->tries == timing->tries && !strcmp(channel->servers, servers))
             break;
     }
-    if (channel)
-        TAILQ_REMOVE(&channels, channel, sibling);
-    else if ((channel = open_channel(servers, timing, status)))
-        retire_oldest();
-    if (channel) TAILQ_INSERT_TAIL(&channels, channel, sibling);
     return channel;
 }
 
 int pe_resolver_ask(struct pe_query *query, const char *servers, const char *name, int type,
                     const struct pe_timing *timing) {
-    int status;
-    struct pe_channel *channel = find_channel(servers, timing, &status);
+    struct pe_channel *channel = find_channel(servers, timing);
     struct pe_query *last = TAILQ_LAST(&finished, finished);
-    if (!channel) return status;
+    int status = channel ? 0 : open_channel(servers, timing, &channel);
+    if (status) return status;
     if (channel->asked >= PE_RESOLVER_QUERIES) return UV_EAGAIN;
-    uint64_t due = uv_now(loop) + (uint64_t)channel->wait;
+    uint64_t now = uv_now(loop), due = now + (uint64_t)channel->wait;
+    uv_timer_t *timer = &channel->timer;
+    if (timing->deadline < due) due = timing->deadline;
+    if (!uv_is_active((uv_handle_t *)timer) || due < now + uv_timer_get_due_in(timer)) set_timer(channel, due);
     query->deadline = timing->deadline;
     query->channel = channel;
     query->is_asked = true;
     channel->asked++;
+    TAILQ_REMOVE(&channels, channel, sibling);
+    TAILQ_INSERT_TAIL(&channels, channel, sibling);
     LIST_INSERT_HEAD(&channel->waiting, query, next_waiting);
-    if (query->deadline < due) due = query->deadline;
-    if (!uv_is_active((uv_handle_t *)&channel->timer) || due < channel->due) set_timer(channel, due);
+    close_surplus();
     ares_query(channel->ares, name, ns_c_in, type, on_answer, query);
     if (TAILQ_LAST(&finished, finished) != last) set_timer(channel, 0); // c-ares knew at once
     return 0;

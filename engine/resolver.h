@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /// The resolver: asks DNS servers on the loop, by c-ares. Knows no Lua.
 ///   query    one question about one absolute name
-///   channel  a c-ares channel for one list of servers and one timing; at most 16, and those going out of use
+///   channel  a c-ares channel for one list of servers and one timing; of those without a query at most 16
 ///   turn     the moment after c-ares has returned: answers arrive inside c-ares, where nothing may be asked
 /// Invariant: c-ares is never entered from one of its callbacks, and a query is never finished in the call that asked.
 #pragma once
@@ -27,8 +27,8 @@ struct pe_query {
 };
 
 struct pe_timing {
-    int timeout;       // milliseconds for all servers and tries together
-    int tries;         // for each server
+    int wait;          // milliseconds of each server's first try; the next ones wait 2, 4, 8, … times as long
+    int tries;         // for each server, at most 10
     uint64_t deadline; // loop milliseconds; the query is finished then in any case
 };
 

@@ -1,80 +1,53 @@
 // SPDX-License-Identifier: MIT
-// Watchers over inotify. Invariant: a change is in the buffer until a task has got it; changes of one name are one, and
-// more names than the buffer holds are one change of unknown name.
+// Watchers over inotify. Invariant: each change is told to the Lua half before a task is woken for it.
 #include "watch.h"
+#include "account.h"
 #include "handle.h"
 #include "task.h"
-#include <limits.h>
-#include <stdio.h>
-#include <string.h>
-
-enum { MAX_NAMES = 64, MAX_BYTES = 4096 };
 
 struct watcher {
     struct pe_handle handle;
     uv_fs_event_t uv;
     struct pe_wait wait;
-    bool is_unknown; // something changed, nobody knows what
-    int count;
-    char names[MAX_BYTES]; // "/oldest/…/newest/": no name has a slash
+    int function; // registry reference; released when the watcher closes
 };
 
 static void on_close(struct pe_handle *handle) {
-    pe_task_wake_closed(&((struct watcher *)handle)->wait);
+    struct watcher *watcher = (struct watcher *)handle;
+    pe_vm_unref(watcher->function);
+    pe_task_wake_closed(&watcher->wait);
 }
 
 static const struct pe_handle_class watcher_class = {.name = "watcher", .on_close = on_close};
 
-static void forget_all(struct watcher *watcher) {
-    watcher->count = 0;
-    strcpy(watcher->names, "/");
+struct change {
+    struct watcher *watcher;
+    const char *name; // NULL: something changed, nobody knows what
+};
+
+static void tell(lua_State *L, void *argument) {
+    const struct change *change = argument;
+    pe_account_charge(change->watcher->handle.scope->account);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, change->watcher->function);
+    lua_pushstring(L, change->name);
+    lua_call(L, 1, 0);
+    pe_task_wake(L, &change->watcher->wait, 0);
 }
 
-static void remember(struct watcher *watcher, const char *name) {
-    char entry[NAME_MAX + 3];
-    snprintf(entry, sizeof entry, "/%s/", name);
-    if (strstr(watcher->names, entry)) return;
-    if (watcher->count == MAX_NAMES || strlen(watcher->names) + strlen(entry) > MAX_BYTES) {
-        watcher->is_unknown = true;
-        return forget_all(watcher);
-    }
-    strcat(watcher->names, entry + 1);
-    watcher->count++;
-}
-
-// Pushes the next name, true for an unknown one, or why there is none any more; nothing if there is none yet.
-static int push_next(lua_State *L, void *argument) {
-    struct watcher *watcher = argument;
-    if (watcher->handle.closed) return pe_vm_refuse(L, "closed", "ECANCELED");
-    if (watcher->is_unknown) {
-        watcher->is_unknown = false;
-        lua_pushboolean(L, 1);
-        return 1;
-    }
-    if (!watcher->count) return 0;
-    char *first = watcher->names + 1, *end = strchr(first, '/');
-    lua_pushlstring(L, first, (size_t)(end - first));
-    memmove(watcher->names, end, strlen(end) + 1);
-    watcher->count--;
-    return 1;
-}
-
+// A name that there is no memory for is an unknown one.
 static void on_event(uv_fs_event_t *uv, const char *name, int events, int status) {
-    struct watcher *watcher = uv->data;
+    struct change change = {uv->data, status ? NULL : name};
     (void)events;
-    if (status || !name)
-        watcher->is_unknown = true;
-    else
-        remember(watcher, name);
-    pe_task_finish(&watcher->wait, push_next, watcher);
+    if (pe_vm_protect(tell, &change) && change.name) change.name = NULL, pe_vm_protect(tell, &change);
+    pe_vm_run_ready();
 }
 
-static int l_next(lua_State *L) {
+// wait(is_told): for the next change, unless one was told already
+static int l_wait(lua_State *L) {
     struct watcher *watcher = pe_handle_self(L);
-    lua_settop(L, 1);
     if (watcher->wait.task) luaL_error(L, "another task waits for this watcher already");
-    int count = push_next(L, watcher);
-    if (count) return count;
+    if (watcher->handle.closed) return pe_vm_refuse(L, "closed", "ECANCELED");
+    if (lua_toboolean(L, 2)) return 0;
     if (!pe_task_may_wait(L)) return lua_yield(L, 0);
     return pe_task_suspend(L, &watcher->wait, NULL);
 }
@@ -91,16 +64,19 @@ static int l_start(lua_State *L) {
     return 1;
 }
 
-// watch() -> watcher that watches nothing yet
+// watch(fn) -> watcher that watches nothing yet; `fn` is told the name of each change, nil for an unknown one.
 static int l_watch(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_settop(L, 1);
     struct watcher *watcher = pe_handle_new(L, &watcher_class, sizeof *watcher);
-    forget_all(watcher);
+    lua_insert(L, 1);
+    watcher->function = luaL_ref(L, LUA_REGISTRYINDEX);
     uv_fs_event_init(pe_vm_loop(), &watcher->uv);
     bool is_open = pe_handle_open(&watcher->handle, (uv_handle_t *)&watcher->uv);
     return is_open ? 1 : pe_vm_refuse(L, "closed", "ECANCELED");
 }
 
-static const luaL_Reg methods[] = {{"next", l_next}, {"start", l_start}, {"close", pe_handle_l_close}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"wait", l_wait}, {"start", l_start}, {"close", pe_handle_l_close}, {NULL, NULL}};
 
 void pe_watch_register(lua_State *L) {
     pe_handle_register(L, &watcher_class, methods);

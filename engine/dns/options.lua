@@ -93,6 +93,8 @@ end
 ---@field servers engine.dns.Servers
 ---@field timeout number seconds in all
 ---@field tries integer for each server
+---@field seconds number what `first_wait` was asked for last, and …
+---@field first_wait integer … what it gave
 
 --- Who is asked, and for how long: what the caller wants, else what resolv.conf says of its own servers.
 ---@param wanted table of `read`
@@ -109,9 +111,31 @@ function M.plan(wanted, conf)
     timeout, tries = nil, nil
   end
   if not list then return nil, message, code end
-  wanted.conf = conf
-  wanted.plan = { servers = list, timeout = wanted.timeout or timeout or TIMEOUT, tries = wanted.tries or tries or TRIES }
+  timeout, tries = wanted.timeout or timeout or TIMEOUT, wanted.tries or tries or TRIES
+  wanted.plan = { servers = list, timeout = timeout, tries = tries, seconds = 0, first_wait = 0 }
+  wanted.conf = conf -- last: without memory for a plan the old one does not pass for this file's
   return wanted.plan
+end
+
+-- c-ares has a channel for each timing, and they are to be few; but what is left of a scope's time differs at each call.
+-- Such a timing is rounded down, and who asks goes on asking in the rest. What people write, as 1 s, stays as it is.
+local function round(milliseconds)
+  if milliseconds % 100 == 0 then return milliseconds end
+  local _, exponent = math.frexp(milliseconds)
+  return milliseconds - milliseconds % 2 ^ math.max(0, exponent - 3)
+end
+
+--- How long the first try of each server waits, so that all of them take no more than `seconds`: the next ones wait 2,
+--- 4, 8, … times as long.
+---@param plan engine.dns.Plan
+---@param seconds number
+---@return integer milliseconds
+function M.first_wait(plan, seconds)
+  if plan.seconds ~= seconds then
+    local waits = #plan.servers.all * (2 ^ plan.tries - 1)
+    plan.seconds, plan.first_wait = seconds, math.max(1, math.floor(round(math.ceil(seconds * 1000)) / waits))
+  end
+  return plan.first_wait
 end
 
 return M

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- Lays out the fields of a log message, as words or as members of a JSON object. Tables are read raw: that runs no
 --- metamethods of anybody's.
-local core = require("engine.log.core")
+local escape = require("engine.log.escape")
 
 local M = {}
 
@@ -12,7 +12,7 @@ local RESERVED = { time = true, level = true, source = true, message = true, tra
 --- Text as a JSON string.
 ---@param text string
 ---@return string
-function M.quote(text) return '"' .. core.escape(text, true) .. '"' end
+function M.quote(text) return '"' .. escape.json(text) .. '"' end
 local quote = M.quote
 
 local function name_of(key)

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- Lays messages out for who reads stderr: a terminal, the journal, a file or a program.
 local core = require("engine.log.core")
+local escape = require("engine.log.escape")
 local timer = require("engine.timer")
 local quote = require("engine.log.fields").quote
 
@@ -10,8 +11,8 @@ local MAX_MESSAGE = 1024 * 1024 -- bytes; the rest is counted
 local PRIORITIES = { debug = "<7>", info = "<6>", warn = "<4>", error = "<3>" } -- sd-daemon(3)
 
 -- The journal says with JOURNAL_STREAM which device and inode it listens on: systemd.exec(5).
-local is_terminal, reader = core.reader()
-local is_journal = reader == os.getenv("JOURNAL_STREAM")
+local is_terminal, device, inode = core.reader()
+local is_journal = ("%.0f:%.0f"):format(device, inode) == os.getenv("JOURNAL_STREAM")
 
 local function time_of_day() return os.date("%H:%M:%S") end
 
@@ -23,7 +24,7 @@ end
 -- The prefix goes before each line but the first, and one that begins with neither space nor tab is indented, so that it
 -- cannot pass for a message of its own.
 local function escape_lines(text, prefix)
-  local escaped = core.escape(text):gsub("\n([^ \t\n])", "\n    %1")
+  local escaped = escape.text(text):gsub("\n([^ \t\n])", "\n    %1")
   return prefix == "" and escaped or (escaped:gsub("\n", "\n" .. prefix))
 end
 

@@ -16,6 +16,10 @@ local function try_later(seconds)
   core.wake_in(seconds)
 end
 
+--- Whether something was lost and that was not said yet.
+---@return boolean
+function M.are_there() return count > 0 end
+
 --- Says what was lost, if anything was, and sees to it that this is tried again where it fails.
 ---@param write fun(level: engine.log.level, source: string, text: string): boolean
 ---@return boolean ok nothing is left to be said

@@ -252,6 +252,15 @@ describe("engine.dns", function()
       assert.equal(60, #task.all(looks))
     end)
 
+    it("ask more of them while others are waited for, and all get their own answer", function()
+      serve({ ["a.x"] = { answers = { A } }, ["silent.x"] = SILENCE })
+      local waiting = {}
+      for i = 1, 20 do waiting[i] = task.spawn(ask, "silent.x", { timeout = i <= 10 and 0.5 or 0.6, tries = i % 10 + 1 }) end
+      for i = 1, 40 do assert(ask("a.x", { timeout = 1 + i % 20 / 10, tries = 1 + i % 2 })) end
+      for _, look in ipairs(waiting) do assert.equal("ETIMEDOUT", (select(3, look:wait()))) end
+      for i = 1, 20 do assert(ask("a.x", { timeout = 1 + i / 10, tries = 1 })) end
+    end)
+
     it("are refused at once when 10,000 wait for the same servers", function()
       serve({ ["a.x"] = SILENCE })
       local owner, refused = scope.new(), task.queue()

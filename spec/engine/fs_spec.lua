@@ -409,6 +409,15 @@ describe("fs.watch", function()
     watcher:close()
   end)
 
+  it("tells as many as 64 by name, however often each changes", function()
+    local watcher = assert(fs.watch(folder))
+    for _ = 1, 2 do sh("for i in $(seq 1 64); do touch f$i; done") end
+    task.sleep(0.1)
+    for i = 1, 64 do assert.same({ name = "f" .. i }, next_of(watcher)) end
+    assert.is_nil(task.timeout(0.02, function() return watcher:next() end))
+    watcher:close()
+  end)
+
   it("can be looped over, directly and by each()", function()
     for sub, iterate in pairs({ direct = function(w) return w end, each = function(w) return w:each() end }) do
       sh("mkdir %s", sub)

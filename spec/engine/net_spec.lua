@@ -22,6 +22,11 @@ describe("engine.net", function()
     assert.is_false(net.has_address("no address"))
   end)
 
+  it("tells addresses from names", function()
+    for _, text in ipairs({ "127.0.0.1", "0.0.0.0", "::1", "fe80::1%eth0" }) do assert.is_true(net.is_address(text), text) end
+    for _, text in ipairs({ "localhost", "10.0.0", "", "::g" }) do assert.is_false(net.is_address(text), text) end
+  end)
+
   it("lists only addresses that a socket can be bound to", function()
     local entries = net.interfaces()
     assert.is_true(#entries > 0)

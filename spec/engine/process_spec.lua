@@ -404,9 +404,9 @@ describe("process", function()
       local process = require("engine.process")
       print(process.notify("READY=1"))
       print(process.run({ "env" }).stdout:match("NOTIFY_SOCKET") or "taken out")
-      print(pcall(process.notify))
+      print(pcall(process.notify, 1))
     ]]
-    local wrong = "\nfalse\tbad argument #1 to '?' (string expected, got no value)\n"
+    local wrong = "\nfalse\texpected a text, found a number\n"
     local function output(address) return engine(script, address).stdout end
     local absent = "nil\tcannot notify the service manager: no such file or directory\tENOENT\ntaken out" .. wrong
     assert.equal(absent, output(false))

@@ -54,8 +54,11 @@ function M:count(pattern)
   return count
 end
 
+--- Ends it; nothing listens any more when this returns.
 function M:stop()
   self.reader:cancel()
+  self.process:kill("KILL")
+  self.process:wait()
   self.process:close()
 end
 

@@ -6,7 +6,7 @@ local cookies = require("peerage.erlang.cookie")
 local copy = require("peerage.copy")
 local describe = require("peerage.describe")
 local equal = require("peerage.equal")
-local hostname = require("engine.dns.hostname")
+local net = require("engine.net")
 local node_names = require("peerage.node")
 local options = require("peerage.erlang.options")
 local scopes = require("engine.scope")
@@ -22,10 +22,8 @@ local function check_ports(ports)
   return nil, ("expected whole numbers, found %g and %g"):format(ports[1], ports[2])
 end
 
-local function is_address(host) return hostname.parse(host).address ~= nil end
-
 local function check_listen(address)
-  if is_address(address) then return true end
+  if net.is_address(address) then return true end
   return nil, "expected an address like 0.0.0.0 or ::1, found " .. describe.value(address)
 end
 
@@ -68,7 +66,7 @@ Membership.__index = Membership
 
 local function address_of(name)
   local _, host = node_names.split(name)
-  return is_address(host) and host or "0.0.0.0"
+  return net.is_address(host) and host or "0.0.0.0"
 end
 
 --- Makes the one node of the process. Waits.

@@ -12,7 +12,7 @@
 --- A warning or error whose level, source, message and fields repeat within a minute is counted, and said once more
 --- with its count when the minute is over. More than 1 MB of a message is cut and the rest counted (`cut`).
 ---
---- Errors of the core are logged alike; should Lua have no memory left, each is one plain line.
+--- Errors of the core are logged alike; should Lua have no memory left, each is one plain line of ASCII.
 ---
 --- Logging never waits for a task and runs no metamethods. A long message waits at most
 --- 50 ms for who reads stderr; what is not taken is dropped and counted, and the count is said when messages are taken

@@ -26,6 +26,11 @@ function M.interfaces() end
 ---@return string? code
 function M.default_address() end
 
+--- Whether it is an address literal ("10.0.0.1", "fe80::1%eth0"), not a name. An interface that a zone names need not be.
+---@param text string
+---@return boolean
+function M.is_address(text) end
+
 --- Whether an interface of this host has an address.
 ---@param address string as `interfaces` writes it
 ---@return boolean
