@@ -71,6 +71,13 @@ static int l_run(lua_State *L) {
     return pe_task_suspend(L, &job->wait, abandon);
 }
 
+// mode(path) -> mode, without waiting; 0: there is nothing, or it cannot be known
+static int l_mode(lua_State *L) {
+    struct stat found;
+    lua_pushinteger(L, stat(luaL_checkstring(L, 1), &found) ? 0 : found.st_mode);
+    return 1;
+}
+
 int luaopen_engine_fs(lua_State *L) {
     lua_newtable(L);
     for (int i = 0; pe_file_verbs[i].name; i++) {
@@ -78,5 +85,7 @@ int luaopen_engine_fs(lua_State *L) {
         lua_pushcclosure(L, l_run, 1);
         lua_setfield(L, -2, pe_file_verbs[i].name);
     }
+    lua_pushcfunction(L, l_mode);
+    lua_setfield(L, -2, "mode");
     return 1;
 }

@@ -65,6 +65,15 @@ function M.stat(path, options)
   }
 end
 
+--- What kind of thing is at `path`; symbolic links are followed. Does not wait, so it may be asked where nothing may.
+---@param path string
+---@return string? type as in `stat`; nil: there is nothing, or it cannot be known
+function M.type(path)
+  check_path(path)
+  local mode = core.mode(path)
+  return mode ~= 0 and kind_of(mode) or nil
+end
+
 --- The absolute path without symbolic links.
 ---@param path string
 ---@return string? path, string? message, string? code

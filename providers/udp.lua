@@ -3,6 +3,7 @@
 --- With a secret, announcements are signed and only signed ones count. Nothing is ever sent to a datagram's source.
 local announcement = require("peerage.announcement")
 local crypto = require("engine.crypto")
+local describe = require("peerage.describe")
 local fs = require("engine.fs")
 local net = require("engine.net")
 local roster = require("peerage.roster")
@@ -26,7 +27,7 @@ local ANY = { ["0.0.0.0"] = true, ["::"] = true }
 local function check_group(value)
   local first = tonumber(value:match("^(%d+)%.%d+%.%d+%.%d+$"))
   if first and first >= 224 and first <= 239 or value:find("^[fF][fF]%x%x:[%x:.]*$") then return true end
-  return nil, ('expected a group such as "230.1.1.1" or "ff02::1", found %q'):format(value)
+  return nil, ('expected a group such as "230.1.1.1" or "ff02::1", found %s'):format(describe.text(value))
 end
 
 M.options = {
@@ -155,12 +156,16 @@ local function say_jump(self, wall)
     jump > 0 and "forward" or "back", math.abs(jump)))
 end
 
--- Always greater than the last one, whatever the wall clock does.
+-- Always greater than the last one of this instance, whatever the wall clock does. What is further ahead than max_skew is
+-- heard by nobody: from there on another instance begins anew, which those who heard this one hear when they have forgotten it.
 local function next_stamp(self)
-  local wall = timer.wall_clock()
+  local state, wall = self.state, timer.wall_clock()
   say_jump(self, wall)
-  self.state.stamp = math.max(wall, (self.state.stamp or 0) + 1)
-  return self.state.stamp
+  if state.stamp and state.stamp - wall > self.options.max_skew * 1e6 then
+    state.instance, state.stamp, self.started_stamp = crypto.random(announcement.INSTANCE), nil, wall
+  end
+  state.stamp = math.max(wall, (state.stamp or 0) + 1)
+  return state.stamp
 end
 
 local function send(self, data)
@@ -169,7 +174,8 @@ local function send(self, data)
 end
 
 local function send_signed(self, kind)
-  local said = { type = kind, instance = self.state.instance, stamp = next_stamp(self), name = self.name }
+  local stamp = next_stamp(self) -- which may make another instance
+  local said = { type = kind, instance = self.state.instance, stamp = stamp, name = self.name }
   send(self, announcement.write_signed(said, self.secrets[1], self.context))
 end
 

@@ -12,7 +12,7 @@ local M = {}
 
 local function reason(message)
   if message == "" then return "poll() gave an empty reason" end
-  if type(message) == "string" then return message end
+  if type(message) == "string" then return describe.message(message) end
   return "poll() gave as its reason " .. describe.value(message) .. ": expected a string"
 end
 

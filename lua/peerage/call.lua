@@ -9,7 +9,8 @@ local M = {}
 ---@alias peerage.FailureReason "raised"|"timeout"|"interrupted"|"out_of_memory"|"closed"|"breach"|"unknown"
 ---@alias peerage.Failure { reason: peerage.FailureReason, message: string, traceback: string? }
 
-local CLOSED = { reason = "closed", message = "its scope was closed" }
+--- Why there is no answer of who has ended.
+M.CLOSED = { reason = "closed", message = "its scope was closed" }
 
 -- What the core raises in whom its account does not suffice, and what the config says of that.
 local LIMITS = {
@@ -17,10 +18,10 @@ local LIMITS = {
   { text = "not enough memory", reason = "out_of_memory", advice = "see memory_limit" },
 }
 
---- An error value as text; it may be anything, and its metamethods are not called.
+--- An error value as text, not endless; it may be anything, and its metamethods are not called.
 ---@return string
 function M.message(value)
-  if type(value) == "string" then return value end
+  if type(value) == "string" then return describe.message(value) end
   return ("raised %s instead of a message"):format(describe.value(value))
 end
 
@@ -42,7 +43,7 @@ local function outcome(call, ok, ...)
   if call.timed_out then
     return false, { reason = "timeout", message = ("timed out after %g s"):format(call.seconds) }
   end
-  return false, CLOSED
+  return false, M.CLOSED
 end
 
 --- Runs `fn(...)` in a child of `scope` and waits for it.
@@ -53,7 +54,7 @@ end
 ---@return any ...
 function M.run(scope, seconds, fn, ...)
   local child = scope:child(nil, seconds)
-  if not child then return false, CLOSED end
+  if not child then return false, M.CLOSED end
   local call = { scope = child, seconds = seconds }
   local task = child:spawn(fn, ...)
   if seconds then

@@ -3,6 +3,7 @@
 local argparse = require("argparse")
 local big_endian = require("peerage.big_endian")
 local crypto = require("engine.crypto")
+local describe = require("peerage.describe")
 local layout = require("engine.log.layout")
 local log = require("engine.log")
 local loader = require("peerage.loader")
@@ -38,7 +39,7 @@ Exit status: 0; 1 failed, or with --once certainly no nodes; 64 wrong arguments;
 local function seconds(text)
   local value = tonumber(text)
   if value and value >= 0 and value <= 86400 then return value end
-  return nil, ("expected seconds from 0 to 86400, found '%s'"):format(text)
+  return nil, ("expected seconds from 0 to 86400, found %s"):format(describe.text(text))
 end
 
 local function make_parser()
@@ -205,7 +206,7 @@ function M.main(...)
     ok, arguments = false, "expected a CONFIG"
   end
   if not ok then
-    say(arguments)
+    say(describe.message(arguments))
     io.stderr:write(parser:get_usage(), "\n")
     return USAGE
   end

@@ -40,12 +40,16 @@ function M:start_provider(part, state, failures)
   })
 end
 
-local function start_connector(self, part, state)
+local function start_connector(self, part, state, failures)
+  local connector
+  local function on_failure(failure) return recovery.take_connector_failure(self, connector, failure) end
   self.connector_part = part
-  self.connector = Connector.start({
+  connector = Connector.start({
     unit = part.unit, options = part.options, label = self:label("connector", part), name = self.self_name,
-    scope = self.scope, state = state, shared = part.shared, account = part.account,
+    scope = self.scope, state = state, shared = part.shared, account = part.account, failures = failures,
+    on_failure = on_failure, on_call_failure = on_failure,
   }, function(name, live, reason) self:set_live(name, live, reason) end)
+  self.connector = connector
   self.dialer = Dialer.new(self.scope, self.registry, self.settings, self.connector.asks_each_poll,
     function(record) return self.connector:connect(record, self.settings.connect_timeout) end,
     function(record, ok, reason, is_news) self:take_attempt(record, ok, reason, is_news) end)
@@ -129,6 +133,7 @@ end
 local function take_list(self, answer)
   local changes = self.registry:update(answer.list, {
     source = self.provider_part.name, now = timer.now(), complete = answer.kind == "complete",
+    memory_limit = self.settings.memory_limit,
   })
   answers.say_problems(self.provider.log, changes)
   if changes.any then
@@ -318,19 +323,25 @@ function M:hand_over()
   end
 end
 
+--- All who are live are so no more.
+---@param reason string
+function M:lose_all(reason)
+  for _, record in ipairs(self.registry:sorted()) do
+    if record.live and record.name ~= self.self_name then self:set_live(record.name, false, reason) end
+  end
+end
+
 --- Puts another connector in the place of the one that runs, whose connections end with it; a plain function has none.
 ---@param part peerage.Part
-function M:replace_connector(part)
+---@param failures peerage.Failing|nil of the one that runs, if it is the same; nil: it starts afresh
+---@param most integer|nil bytes that it may hold with its state
+function M:replace_connector(part, failures, most)
   local had_function = self.connector.asks_each_poll
   self:hand_over()
   self.connector:stop()
   start_connector(self, part,
-    Instance.adopt(self.scope, part.account, self:label("connector", part), self.connector.instance:state()))
-  if not (had_function and self.connector.asks_each_poll) then
-    for _, record in ipairs(self.registry:sorted()) do
-      if record.live and record.name ~= self.self_name then self:set_live(record.name, false, "the connector changed") end
-    end
-  end
+    Instance.adopt(self.scope, part.account, self:label("connector", part), self.connector.instance:state(), most), failures)
+  if not (had_function and self.connector.asks_each_poll) then self:lose_all("the connector changed") end
   self:connect({ added = status.found(self), removed = {}, changed = {} })
 end
 

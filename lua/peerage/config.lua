@@ -38,6 +38,8 @@ local M = {}
 ---@field cwd? string the current folder: makes `folder` and `provider_path` absolute
 ---@field is_named? boolean whether this node was given a name; nil: as the config says
 
+local LONGEST_CLUSTER = 64 -- bytes: the name stands in every line of its log
+
 local KEYS = {
   name = { type = "string", check = node.parse, doc = "this node" },
   clusters = { type = "table" },
@@ -103,9 +105,9 @@ local function check_outer(outer, context)
 end
 
 local function check_cluster(name, values, path)
-  if type(name) ~= "string" or not string.find(name, "^[%w_.-]+$") then
-    return nil, path .. ": clusters: expected names of letters, digits, _ . and - as keys, found " .. describe.value(name)
-      .. ": write clusters = { web = { … } }"
+  if type(name) ~= "string" or #name > LONGEST_CLUSTER or not string.find(name, "^[%w_.-]+$") then
+    return nil, path .. ": clusters: expected names of letters, digits, _ . and -, at most 64 bytes, as keys, found "
+      .. describe.value(name) .. ": write clusters = { web = { … } }"
   end
   local where = path .. ": clusters." .. name
   if type(values) ~= "table" then return nil, where .. ": expected a table, found " .. describe.value(values) end

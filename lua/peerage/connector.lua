@@ -26,7 +26,7 @@ function M.start(spec, on_live)
   spec.methods = {
     up = function(_, name) self.reports:push({ name = name, live = true }) end,
     down = function(_, name, reason)
-      self.reports:push({ name = name, live = false, reason = type(reason) == "string" and reason or "closed" })
+      self.reports:push({ name = name, live = false, reason = type(reason) == "string" and describe.message(reason) or "closed" })
     end,
   }
   self.instance = Instance.start(spec)
@@ -49,7 +49,7 @@ local function verdict(answer, reason, code)
   if answer == nil and reason == nil or answer then
     return false, ("connect() returned %s: expected true, or false and a reason"):format(describe.value(answer))
   end
-  return false, type(reason) == "string" and reason or "refused", code == "EAGAIN" and code or nil
+  return false, type(reason) == "string" and describe.message(reason) or "refused", code == "EAGAIN" and code or nil
 end
 
 --- Tries one node for at most `seconds`.
@@ -88,7 +88,7 @@ function M:live(seconds)
   local ok, names, message = self.instance:call("nodes", seconds)
   if not ok then return say_failure(self, "nodes", names) end
   if type(names) ~= "table" then
-    local why = names == nil and type(message) == "string" and message
+    local why = names == nil and type(message) == "string" and describe.message(message)
       or ("returned %s: expected a list of names"):format(describe.value(names))
     self.log.warn("nodes(): " .. why)
     return nil

@@ -146,7 +146,7 @@ function M.apply(fn, ...)
     if ok and value ~= nil then return value end
     if not ok then reason = value end
     local told = type(reason) == "string" and state.reads == reads -- a reason could quote a variable that was an argument
-    return nil, "apply: the function " .. (ok and "returned nil" or "raised an error") .. (told and ": " .. reason or "")
+    return nil, "apply: the function " .. (ok and "returned nil" or "raised an error") .. (told and ": " .. describe.message(reason) or "")
   end)
 end
 

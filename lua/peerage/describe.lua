@@ -4,6 +4,8 @@
 local M = {}
 
 local LONGEST = 60 -- bytes of a string that are shown
+local LONGEST_PATH = 255 -- bytes of a path; its end says most
+local LONGEST_MESSAGE = 2000 -- bytes of what others have to say
 local ESCAPES = { ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t", ['"'] = '\\"', ["\\"] = "\\\\" }
 local PHRASES = {
   ["nil"] = "nothing", table = "a table", ["function"] = "a function",
@@ -21,6 +23,21 @@ function M.text(text)
   local shown = #text > LONGEST and string.sub(text, 1, LONGEST - 3) or text
   local quoted = string.gsub(shown, '[%c"\\\128-\255]', escape)
   return '"' .. quoted .. '"' .. (#shown < #text and "…" or "")
+end
+
+--- A path as it stands, without control bytes; of a long one the end.
+---@param path string
+---@return string
+function M.path(path)
+  local shown = #path > LONGEST_PATH and "…" .. string.sub(path, -LONGEST_PATH) or path
+  return (string.gsub(shown, "%c", escape))
+end
+
+--- What a provider, a connector or a hook has to say, cut after 2,000 bytes: it is shown, and kept for the report.
+---@param text string
+---@return string
+function M.message(text)
+  return #text > LONGEST_MESSAGE and string.sub(text, 1, LONGEST_MESSAGE) .. "…" or text
 end
 
 --- A value as it would be written: `42`, `"x"`, `true`; what cannot be written by its type: `a table`.

@@ -2,7 +2,10 @@
 --- The globals that a provider, a connector or a config sees: copies, so that what one breaks stays its own accident.
 --- It contains accidents; it is no security boundary.
 local copy = require("peerage.copy")
+local files = require("peerage.environment.files")
+local gsub = require("peerage.environment.gsub")
 local log = require("engine.log")
+local source = require("peerage.source")
 
 local M = {}
 
@@ -20,6 +23,7 @@ local REMOVED = { os = { "exit", "setlocale" }, string = { "dump" } }
 -- Methods of strings and files go through one metatable each: nobody may reach into it.
 getmetatable("").__metatable = "string"
 getmetatable(io.stdout).__metatable = "file"
+rawset(string, "gsub", gsub) -- also as the method that all strings have
 
 local CLOSED = "closed" -- what is told of a metatable that is not the environment's own
 
@@ -68,43 +72,9 @@ local function new_metatable_functions()
   return get, set
 end
 
-local function open_default(file, mode)
-  if io.type(file) then return file end
-  if type(file) ~= "string" then error("expected a file or its name, found a " .. type(file), 3) end
-  local opened, message = io.open(file, mode)
-  if not opened then error(message, 3) end
-  return opened
-end
-
--- Which file is read and written when none is named is of one environment: the process's own would be everybody's.
-local function new_io()
-  local library, input, output = copy(io), io.stdin, io.stdout
-
-  function library.input(file)
-    if file ~= nil then input = open_default(file, "r") end
-    return input
-  end
-
-  function library.output(file)
-    if file ~= nil then output = open_default(file, "w") end
-    return output
-  end
-
-  function library.read(...) return input:read(...) end
-  function library.write(...) return output:write(...) end
-  function library.close(file) return (file or output):close() end
-
-  function library.lines(path, ...)
-    if path == nil then return input:lines(...) end
-    return io.lines(path, ...)
-  end
-
-  return library
-end
-
-local function joined(source)
+local function joined(reader)
   local parts = {}
-  for part in source do
+  for part in reader do
     if part == "" then break end
     parts[#parts + 1] = part
   end
@@ -112,21 +82,17 @@ local function joined(source)
 end
 
 local function add_loaders(environment)
-  local function load_text(source, name, mode, env)
-    if type(source) == "function" then source = joined(source) end
-    if type(source) ~= "string" then error("load: expected a string or a function, found a " .. type(source), 2) end
-    if mode and not mode:find("t") or source:byte() == 27 then return nil, "load: only text may be loaded" end
-    local chunk, message = loadstring(source, name or "=(load)")
+  local function load_text(text, name, mode, env)
+    if type(text) == "function" then text = joined(text) end
+    if type(text) ~= "string" then error("load: expected a string or a function, found a " .. type(text), 2) end
+    if mode and not mode:find("t") or text:byte() == 27 then return nil, "load: only text may be loaded" end
+    local chunk, message = loadstring(text, name or "=(load)")
     if not chunk then return nil, message end
     return setfenv(chunk, env or environment)
   end
 
   local function load_file(path)
-    local file, message = io.open(path, "rb")
-    if not file then return nil, message end
-    local text
-    text, message = file:read("*a")
-    file:close()
+    local text, message = source.read(path)
     if not text then return nil, message end
     return load_text(text, "@" .. path)
   end
@@ -151,7 +117,7 @@ function M.new(extra)
     environment[name] = copy(_G[name])
     for _, removed in ipairs(REMOVED[name] or {}) do environment[name][removed] = nil end
   end
-  environment.io = new_io()
+  environment.io, environment.os.execute = files.new(), files.refuse_program("os.execute")
   environment.math.randomseed = leave_seeded
   environment.getmetatable, environment.setmetatable = new_metatable_functions()
   environment._G = environment

@@ -4,6 +4,7 @@
 local Failing = require("peerage.failing")
 local accounts = require("peerage.accounts")
 local call = require("peerage.call")
+local deep_copy = require("peerage.deep_copy")
 local describe = require("peerage.describe")
 local log = require("engine.log")
 local states = require("peerage.state")
@@ -29,6 +30,7 @@ local COPY_TIMEOUT = 5 -- seconds for taking over a state
 ---@field serves boolean|nil false: serve() is not run
 ---@field passive boolean|nil announce nothing
 ---@field shared table|nil what a connector's share() made
+---@field on_call_failure (fun(failure: peerage.Failure))|nil told when another call of its functions failed
 ---@field on_failure (fun(failure: peerage.Failure): boolean?)|nil told when serve() ended; true: it is not to start again
 
 -- What the unit's functions get as `self`: fields of their own, then what the engine offers, then the module.
@@ -36,7 +38,7 @@ local function make_self(spec)
   local offered = setmetatable({}, { __index = spec.unit.module })
   for name, method in next, spec.methods or {} do offered[name] = method end
   return setmetatable({
-    options = spec.options,
+    options = deep_copy(spec.options), -- the plan's stay as they are, for comparison and for the next start
     name = spec.name,
     state = spec.state or {},
     log = log.named(spec.label),
@@ -83,7 +85,10 @@ end
 function M:has(member) return type(rawget(self.unit.module, member)) == "function" end
 
 local function count(self, ok, ...)
-  if not ok then self.failures:count((...)) end
+  if not ok then
+    self.failures:count((...))
+    if self.spec.on_call_failure then self.spec.on_call_failure((...)) end
+  end
   return ok, ...
 end
 
@@ -93,7 +98,8 @@ end
 ---@param seconds number
 ---@return boolean ok and results, or false and a peerage.Failure
 function M:call(member, seconds, ...)
-  if self.inner:is_closed() and not self.outer:is_closed() then
+  if self.outer:is_closed() then return false, call.CLOSED end
+  if self.inner:is_closed() then
     self.log.error("it closed its own scope: it gets a new one")
     open(self)
   end
@@ -145,7 +151,7 @@ end
 
 --- Hands it other options, which count from now on.
 ---@param options table
-function M:set_options(options) rawset(self.self, "options", options) end
+function M:set_options(options) rawset(self.self, "options", deep_copy(options)) end
 
 --- Whether it has ended.
 ---@return boolean

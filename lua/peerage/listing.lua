@@ -13,8 +13,25 @@ local M = {}
 ---@field seen integer different nodes in the list
 ---@field problems string[] what was wrong and where, at most 10
 ---@field problem_count integer all of them
+---@field is_cut boolean it was too long to be read to its end
+
+---@class peerage.ListingRoom how much is taken in: what a list comes to is the engine's memory and time
+---@field entries integer that are read, and nodes that there may be
+---@field items integer in all metas that are new or changed
+---@field nodes integer that may be new
 
 local MAX_PROBLEMS = 10
+local ENTRY_SIZE, ITEM_SIZE = 512, 64 -- bytes that a record takes, and an item of its meta, about
+local DEFAULT_LIMIT = 64 * 1024 * 1024 -- bytes
+
+--- How much of a list is taken in.
+---@param memory_limit integer|nil bytes, the provider's; 64 MB
+---@param found integer nodes that stay whatever the list says
+---@return peerage.ListingRoom
+function M.room(memory_limit, found)
+  local entries = math.floor((memory_limit or DEFAULT_LIMIT) / ENTRY_SIZE)
+  return { entries = entries, items = math.floor((memory_limit or DEFAULT_LIMIT) / ITEM_SIZE), nodes = entries - found }
+end
 
 local function add_problem(listing, where, message)
   local problems = listing.problems
@@ -24,7 +41,22 @@ end
 
 -- Describing takes twenty times as long as checking, which shows in a list of 100,000 bad names.
 local function is_only_to_count(listing, value)
-  return #listing.problems == MAX_PROBLEMS and type(value) == "string" and not node.is_name(value)
+  return #listing.problems == MAX_PROBLEMS and type(value) ~= "table" and not node.is_name(value)
+end
+
+local function parse(value, room)
+  local entry, message, items
+  if room.items >= 0 then
+    entry, message, items = node.parse(value)
+    room.items = room.items - (items or 0)
+  end
+  if room.items < 0 then return nil, "the metas of the list have too many items: see memory_limit" end
+  return entry, message
+end
+
+local function has_room_for_node(room)
+  room.nodes = room.nodes - 1
+  return room.nodes >= 0
 end
 
 local function merge(first, other)
@@ -34,7 +66,7 @@ end
 
 -- An entry that is not simply what the record says: new, changed, named twice, or bad. It waits in
 -- `news` until the list is read, since a second entry of the same name may complete it.
-local function note(listing, records, now, index, value)
+local function note(listing, records, now, index, value, room)
   local news = listing.news
   local record = type(value) == "string" and records[value]
   if record and record.seen_at == now or news[value] then return end
@@ -42,7 +74,7 @@ local function note(listing, records, now, index, value)
     listing.problem_count = listing.problem_count + 1
     return
   end
-  local entry, message = node.parse(value)
+  local entry, message = parse(value, room)
   if not entry then return add_problem(listing, "entry " .. index, message) end
   local name = entry.name
   record = records[name]
@@ -50,9 +82,11 @@ local function note(listing, records, now, index, value)
     merge(news[name], entry)
   elseif record and record.seen_at == now then
     news[name] = merge({ name = name, port = record.port, meta = record.meta }, entry)
-  else
+  elseif record or has_room_for_node(room) then
     news[name], listing.seen = entry, listing.seen + 1
     if record then record.seen_at = now end
+  else
+    add_problem(listing, "entry " .. index, ("there are %d nodes already: see memory_limit"):format(room.entries))
   end
 end
 
@@ -70,11 +104,17 @@ end
 ---@param records table<string, peerage.Record> by name
 ---@param source string the provider
 ---@param now number seconds; greater than at any reading before
+---@param room peerage.ListingRoom
 ---@return peerage.Listing
-function M.read(list, records, source, now)
-  local listing = { news = {}, seen = 0, problems = {}, problem_count = 0 }
+function M.read(list, records, source, now, room)
+  local listing = { news = {}, seen = 0, problems = {}, problem_count = 0, is_cut = false }
   local count, last, kept = 0, 0, 0
   for index, value in next, list do
+    if count == room.entries or listing.problem_count > room.entries then
+      listing.is_cut = true
+      add_problem(listing, "list", ("more than %d entries, the others were not read: see memory_limit"):format(room.entries))
+      break
+    end
     if index ~= count + 1 and not is_index(index) then
       add_problem(listing, "key " .. describe.value(index), "expected a list, whose keys count from 1")
     else
@@ -90,7 +130,7 @@ function M.read(list, records, source, now)
         record.seen_at, kept = now, kept + 1
         if record.source ~= source then record.source = source end
       else
-        note(listing, records, now, index, value)
+        note(listing, records, now, index, value, room)
       end
     end
   end

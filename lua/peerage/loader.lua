@@ -82,9 +82,10 @@ function M.find(kind, name, config)
     if text then return path, text, paths end
     if not is_missing then return nil, message, paths end
   end
-  local near = nearest(own_name(kind, name), kind.built_in)
+  local near, shown = nearest(own_name(kind, name), kind.built_in), {}
+  for i, path in ipairs(paths) do shown[i] = describe.path(path) end
   return nil, ("unknown %s %s:%s looked for %s; built in are %s"):format(kind.word, describe.text(name),
-    near and (' did you mean "%s"?'):format(near) or "", table.concat(paths, ", "), table.concat(kind.built_in, ", ")), paths
+    near and (' did you mean "%s"?'):format(near) or "", table.concat(shown, ", "), table.concat(kind.built_in, ", ")), paths
 end
 
 --- An environment for the file at `path`: its `require` finds what is beside it.

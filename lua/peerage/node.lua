@@ -13,6 +13,7 @@ local M = {}
 
 local MAX_NAME = 255 -- bytes; Erlang's limit for an atom
 local MAX_META_DEPTH = 8 -- tables in tables; also what stops a cycle
+local MAX_META_ITEMS = 1000 -- of one meta: one table may stand in it many times, and is copied each time
 local NAME_CLASS, HOST_CLASS = "[%w_.+-]", "[%w_.:%%-]" -- the host's "%" is for "fe80::1%eth0"
 local NAME_PATTERN = "^" .. NAME_CLASS .. "+@" .. HOST_CLASS .. "+$"
 local EXPECTED = 'expected a node name like "app@10.0.0.1", found '
@@ -75,14 +76,16 @@ local function place(path, key)
   return path .. (sub(shown, 1, 1) == "[" and "" or ".") .. shown
 end
 
-local function copy_data(from, path, depth)
+local function copy_data(from, path, depth, room)
   if depth > MAX_META_DEPTH then return nil, format("%s: tables are nested deeper than %d", path, MAX_META_DEPTH) end
   local copy = {}
   for key, value in next, from do
+    room.items = room.items - 1
+    if room.items < 0 then return nil, format("meta: it has more than %d items", MAX_META_ITEMS) end
     if not is_plain(key) then return nil, format("%s: expected plain keys, found %s", path, describe.value(key)) end
     if type(value) == "table" then
       local message
-      value, message = copy_data(value, place(path, key), depth + 1)
+      value, message = copy_data(value, place(path, key), depth + 1, room)
       if not value then return nil, message end
     elseif not is_plain(value) then
       return nil, format("%s: expected plain data, found %s", place(path, key), describe.value(value))
@@ -95,11 +98,14 @@ end
 --- Copies a node's meta, without metatables: strings, finite numbers, booleans, and tables of them.
 ---@param meta any nil stands for "none"
 ---@return table? copy nil when `meta` is nil
----@return string? message when it is not plain data
+---@return string? message when it is not plain data, or has more than 1,000 items
+---@return integer? items that were copied
 function M.copy_meta(meta)
   if meta == nil then return nil end
   if type(meta) ~= "table" then return nil, "meta: expected a table, found " .. describe.value(meta) end
-  return copy_data(meta, "meta", 1)
+  local room = { items = MAX_META_ITEMS }
+  local copy, message = copy_data(meta, "meta", 1, room)
+  return copy, message, copy and MAX_META_ITEMS - room.items
 end
 
 --- Whether two metas say the same, tables in them compared by value. Leaves no garbage.
@@ -117,6 +123,7 @@ function M.same_meta(known, other)
   end
   for _ in next, other do
     left = left - 1
+    if left < 0 then return false end
   end
   return left == 0
 end
@@ -125,6 +132,7 @@ end
 ---@param value any
 ---@return peerage.Node? node fresh and plain: no metatable, its meta copied
 ---@return string? message what was found and what was expected
+---@return integer? items of its meta
 function M.parse(value)
   if type(value) ~= "table" then
     local name, message = M.check_name(value)
@@ -139,10 +147,10 @@ function M.parse(value)
   if not ok then return nil, "name: " .. message end
   ok, message = check_port(port)
   if not ok then return nil, message end
-  local meta
-  meta, message = M.copy_meta(rawget(value, "meta"))
+  local meta, items
+  meta, message, items = M.copy_meta(rawget(value, "meta"))
   if message then return nil, message end
-  return { name = name, port = port, meta = meta }
+  return { name = name, port = port, meta = meta }, nil, items
 end
 
 return M

@@ -24,7 +24,9 @@ local function ask(planned, name, wait, scope)
   provider:close()
   answers.say(provider.log, answer, failure)
   if not answer then return registry, false end
-  local changes = registry:update(answer.list, { source = part.name, now = timer.now(), complete = true })
+  local changes = registry:update(answer.list, {
+    source = part.name, now = timer.now(), complete = true, memory_limit = planned.settings.memory_limit,
+  })
   answers.say_problems(provider.log, changes)
   return registry, answer.kind == "complete"
 end

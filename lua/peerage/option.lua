@@ -202,8 +202,8 @@ local function accept(option, value, given, where)
   if not option.check then return true, value end
   local ran, ok, message = pcall(option.check, value)
   if ran and ok then return true, value end
-  if not ran then message = "its check raised: " .. (type(ok) == "string" and ok or describe.value(ok)) end
-  if type(message) == "string" then return false, where .. ": " .. message end
+  if not ran then message = "its check raised: " .. (type(ok) == "string" and describe.message(ok) or describe.value(ok)) end
+  if type(message) == "string" then return false, where .. ": " .. describe.message(message) end
   return false, where .. ": refused by its check, found " .. found(option, given)
 end
 

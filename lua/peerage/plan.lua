@@ -4,6 +4,7 @@ local accounts = require("peerage.accounts")
 local call = require("peerage.call")
 local config = require("peerage.config")
 local copy = require("peerage.copy")
+local deep_copy = require("peerage.deep_copy")
 local describe = require("peerage.describe")
 local loader = require("peerage.loader")
 local scopes = require("engine.scope")
@@ -41,7 +42,7 @@ function M.load_unit(kind, target, folders, earlier, account)
   local files = {}
   local ok, unit, message = run_apart(kind.word, account, loader.load, kind, target, folders, earlier, files)
   if ok then return unit, message, files end
-  local who = type(target) == "string" and target or earlier and earlier.path or kind.word
+  local who = type(target) == "string" and describe.path(target) or earlier and earlier.path or kind.word
   local hint = unit.reason == "timeout" and "its top level may not wait: " or ""
   return nil, ("%s: %s%s"):format(who, hint, unit.message), files
 end
@@ -109,7 +110,7 @@ local EXPOSURES = { open = true, accepted = true }
 local function exposure_of(provider)
   local exposure = rawget(provider.unit.module, "exposure")
   if not exposure then return nil end
-  local ok, answer = run_apart("exposure of " .. provider.name, provider.account, exposure, copy(provider.options))
+  local ok, answer = run_apart("exposure of " .. provider.name, provider.account, exposure, deep_copy(provider.options))
   if not ok then return nil, answer.message end
   if answer == nil or EXPOSURES[answer] then return answer end
   return nil, ('expected "open", "accepted" or nothing, found %s'):format(describe.value(answer))
@@ -118,7 +119,7 @@ end
 -- What check() answered: true, with a warning perhaps, or what is wrong.
 local function verdict(ok, answer, message)
   if not ok then return nil, "check() failed: " .. answer.message end
-  local text = type(message) == "string" and message or nil
+  local text = type(message) == "string" and describe.message(message) or nil
   if answer == true then return true, text end
   return nil, not answer and text or ("check() returned %s: expected true, or nil and a message"):format(describe.value(answer))
 end
@@ -129,9 +130,9 @@ local function check_connector(conf, settings, connector, provider)
   if not check then return true end
   local exposure, message = exposure_of(provider)
   if message then return nil, ("%s: provider %s: exposure(): %s"):format(conf.path, provider.name, message) end
-  local ok, text = verdict(run_apart("check of " .. connector.name, connector.account, check, copy(connector.options), {
+  local ok, text = verdict(run_apart("check of " .. connector.name, connector.account, check, deep_copy(connector.options), {
     name = conf.name, name_given = conf.name_given,
-    provider = { name = provider.name, options = copy(provider.options), exposure = exposure },
+    provider = { name = provider.name, options = deep_copy(provider.options), exposure = exposure },
   }))
   return ok, text and ("%s: %s"):format(settings.connect.where, text)
 end

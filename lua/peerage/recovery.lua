@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
---- What follows when a provider fails time after time, or when its memory limit was not enough for it.
+--- What follows when a provider fails time after time, or when its memory limit was not enough for it or a connector.
 --- Invariant: the registry is not touched, and a new version that comes meanwhile goes first.
 local Failing = require("peerage.failing")
 local Instance = require("peerage.instance")
@@ -33,6 +33,40 @@ function M.take_serve_failure(cluster, failure)
   rollout.take_serve_failure(cluster, failure)
   if failure.reason ~= "out_of_memory" or cluster.trial then return false end
   cluster.scope:spawn(exhaust, cluster, cluster.provider)
+  return true
+end
+
+-- Its connections end with it; those of a plain function are none of its own.
+local function renew(cluster, connector)
+  local instance = connector.instance
+  local part, message
+  instance:release()
+  if not (connector.asks_each_poll or connector.follows_found) then cluster:lose_all("the connector starts afresh") end
+  collectgarbage()
+  repeat
+    local delay = instance.failures:delay(timer.now() - instance.started_at)
+    instance.log.info(("it let go of its memory and starts afresh in %.1f s"):format(delay))
+    task.sleep(delay)
+    if cluster.connector ~= connector then return end -- a new version came
+    part, message = plan.again(loader.CONNECTOR, cluster.connector_part)
+    if cluster.connector ~= connector then return end
+    if not part then instance.log.error("it cannot be started again: " .. message) end
+  until part
+  instance.failures:restarted()
+  cluster:replace_connector(part, instance.failures, cluster.settings.memory_limit * LARGEST_STATE)
+end
+
+--- A call of the connector's failed, or its serve() ended.
+---@param cluster peerage.Cluster
+---@param connector peerage.Connector
+---@param failure peerage.Failure
+---@return boolean is_over the whole connector is started again
+function M.take_connector_failure(cluster, connector, failure)
+  if failure.reason ~= "out_of_memory" then return false end
+  if not connector.is_ending then
+    connector.is_ending = true
+    cluster.scope:spawn(renew, cluster, connector)
+  end
   return true
 end
 

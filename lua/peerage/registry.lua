@@ -113,19 +113,21 @@ end
 --- Takes in what a poll found. Bad entries are dropped and described; duplicates are merged, and the first
 --- port and meta of a name win.
 ---@param list table names and node tables, read with raw access
----@param options { source: string, now: number, complete: boolean } `complete`: what is not listed is no longer found
+---@param options { source: string, now: number, complete: boolean, memory_limit: integer? } `complete`: what is not listed
+---  is no longer found, unless the list was too long to be read
 ---@return peerage.Changes
 function Registry:update(list, options)
   if type(list) ~= "table" then error("registry:update: expected a list, found " .. describe.value(list), 2) end
   -- The time is also the mark of who was seen in this poll, so it must grow.
   self.polled_at = math.max(options.now, self.polled_at + 1e-6)
-  local read = listing.read(list, self.records, options.source, self.polled_at)
+  local room = listing.room(options.memory_limit, options.complete and 0 or self.found_count)
+  local read = listing.read(list, self.records, options.source, self.polled_at, room)
   local changes = { added = {}, removed = {}, changed = {} }
   changes.problems, changes.problem_count = read.problems, read.problem_count
   for _, entry in next, read.news do
     apply(self, entry, options, changes)
   end
-  if options.complete then remove_unseen(self, read.seen, changes) end
+  if options.complete and not read.is_cut then remove_unseen(self, read.seen, changes) end
   for _, names in ipairs({ changes.added, changes.removed, changes.changed }) do
     table.sort(names)
   end

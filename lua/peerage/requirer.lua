@@ -2,6 +2,7 @@
 --- `require` as one provider sees it: the engine's modules, the files beside it, then the system's Lua path.
 --- Invariant: what it gives is the provider's own, so no other sees what this one does to it.
 local copy = require("peerage.copy")
+local deep_copy = require("peerage.deep_copy")
 local environment = require("peerage.environment")
 local source = require("peerage.source")
 
@@ -10,10 +11,12 @@ local M = {}
 local CLOSED = { debug = true, ffi = true, jit = true, package = true }
 local LOADING = {} -- stands for a module until its file has run
 
--- Of these modules a provider gets the rest: what is here is set, or ended, for the whole process.
+-- Of these modules a provider gets the rest: what is here is set, or ended, for the whole process, or has no limits.
 local KEPT = {
   ["engine.log"] = { "capture", "format", "level", "repeat_window" },
   ["engine.process"] = { "exit_now" },
+  ["engine.account"] = { "new", "engine" },
+  ["peerage.accounts"] = { "new", "config", "limit" },
 }
 
 local function is_closed(name) return CLOSED[name] or name:find("^jit%.") or name:find("^engine%.[^.]*%.") end
@@ -29,18 +32,8 @@ local function private(module)
   return type(metatable) == "table" and setmetatable(result, metatable) or result
 end
 
--- Of the engine's: classes, schemas and lists in it, too, and what is in those.
-local function private_throughout(value, copies)
-  if type(value) ~= "table" then return value end
-  if copies[value] then return copies[value] end
-  local result = {}
-  copies[value] = result
-  for key, item in next, value do result[key] = private_throughout(item, copies) end
-  return setmetatable(result, getmetatable(value))
-end
-
 local function engine_module(name)
-  local module = private_throughout(require(name), {})
+  local module = deep_copy(require(name)) -- classes, schemas and lists in it, too, and what is in those
   for _, kept in ipairs(KEPT[name] or {}) do module[kept] = nil end
   return module
 end

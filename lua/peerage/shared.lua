@@ -5,7 +5,7 @@
 --- close() run in tasks of their own.
 local accounts = require("peerage.accounts")
 local call = require("peerage.call")
-local copy = require("peerage.copy")
+local deep_copy = require("peerage.deep_copy")
 local describe = require("peerage.describe")
 local equal = require("peerage.equal")
 local log = require("engine.log")
@@ -46,7 +46,7 @@ local function make(self, part)
   local label = "connector " .. part.name
   local scope = self.scope:child(label, nil, part.account)
   if not scope then return nil, label .. ": the engine is ending" end
-  local ok, object, message = run(self, scope, ask, rawget(part.unit.module, "share"), copy(part.options), self.name, log.named(label))
+  local ok, object, message = run(self, scope, ask, rawget(part.unit.module, "share"), deep_copy(part.options), self.name, log.named(label))
   if not (ok and object) then
     scope:close()
     return nil, ("%s: %s"):format(label, ok and message or object.message)
@@ -103,7 +103,7 @@ local function configure(object, options)
 end
 
 local function take_over(self, entry, options)
-  local ok, is_done = run(self, entry.scope, configure, entry.object, copy(options))
+  local ok, is_done = run(self, entry.scope, configure, entry.object, deep_copy(options))
   if not ok then entry.log.error("configure() failed: " .. is_done.message, { traceback = is_done.traceback }) end
   if not (ok and is_done) then return false end
   entry.options = options

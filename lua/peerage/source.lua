@@ -1,10 +1,11 @@
 -- SPDX-License-Identifier: MIT
 --- Lua source files: read and compiled, with messages that begin with the whole path.
 local describe = require("peerage.describe")
+local fs = require("engine.fs")
 
 local M = {}
 
-local LARGEST = 4 * 1024 * 1024 -- bytes; a module is some pages, and /dev/zero has no end
+local LARGEST = 4 * 1024 * 1024 -- bytes; a module is some pages
 local PIECE = 16 * 1024 -- bytes; LuaJIT keeps a buffer for the largest read there was, and counts it as memory in use
 local ENOENT, ENOTDIR = 2, 20
 
@@ -20,22 +21,33 @@ local function read_all(file)
   return table.concat(pieces)
 end
 
---- Reads a file.
+local function cannot_read(path, reason, is_missing)
+  return nil, ("%s: cannot be read: %s"):format(describe.path(path), reason), is_missing or false
+end
+
+-- Whoever opens a fifo or a terminal may wait for ever, and some devices have no end: so it is asked first what it is.
+local function refusal(path)
+  if path:find("%z") then return "a path has no zero bytes" end
+  local kind = fs.type(path)
+  return kind and kind ~= "file" and ("it is a %s, expected a regular file"):format(kind)
+end
+
+--- Reads a file. Does not wait: it is needed where nothing may.
 ---@param path string
 ---@return string|nil text
 ---@return string? message
 ---@return boolean? is_missing whether there is no such file
 function M.read(path)
+  local reason, text = refusal(path), nil
+  if reason then return cannot_read(path, reason) end
   local file, message, code = io.open(path, "rb")
-  local text
   if file then
     text, message, code = read_all(file)
     file:close()
   end
-  if text and #text > LARGEST then return nil, path .. ": larger than 4 MB: expected a Lua file" end
+  if text and #text > LARGEST then return nil, describe.path(path) .. ": larger than 4 MB: expected a Lua file" end
   if text then return text end
-  local reason = message:gsub("^.*: ", ""):gsub("^%u", string.lower)
-  return nil, ("%s: cannot be read: %s"):format(path, reason), code == ENOENT or code == ENOTDIR
+  return cannot_read(path, (message:gsub("^.*: ", ""):gsub("^%u", string.lower)), code == ENOENT or code == ENOTDIR)
 end
 
 --- Compiles a text; compiled code is refused.
@@ -57,10 +69,11 @@ end
 ---@return string
 function M.locate(value, path)
   if type(value) ~= "string" then return ("%s: raised %s instead of a message"):format(path, describe.value(value)) end
-  if value:sub(1, #path + 1) == path .. ":" then return value end
-  local tail, rest = value:match("^%.%.%.(.-)(:%d+: .*)$")
+  local text = describe.message(value)
+  if text:sub(1, #path + 1) == path .. ":" then return text end
+  local tail, rest = text:match("^%.%.%.(.-)(:%d+: .*)$")
   if tail and path:sub(-#tail) == tail then return path .. rest end
-  return ("%s: %s"):format(path, value)
+  return ("%s: %s"):format(path, text)
 end
 
 return M

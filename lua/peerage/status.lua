@@ -8,6 +8,7 @@ local version = require("engine").version
 local M = {}
 
 local COUNTERS_TIMEOUT = 1 -- seconds for counters()
+local MOST_COUNTERS, LONGEST_COUNTER = 100, 100 -- of one part; bytes of a name
 
 --- Names that are found, sorted.
 ---@return string[]
@@ -129,8 +130,12 @@ local function add_counters(counters, who, instance)
   if not instance:has("counters") then return end
   local ok, counted = instance:call("counters", COUNTERS_TIMEOUT)
   if not ok or type(counted) ~= "table" then return end
+  local shown = 0
   for name, count in next, counted do
-    if type(name) == "string" and type(count) == "number" then counters[("%s: %s"):format(who, name)] = count end
+    if shown == MOST_COUNTERS then break end
+    if type(name) == "string" and #name <= LONGEST_COUNTER and type(count) == "number" then
+      counters[("%s: %s"):format(who, name)], shown = count, shown + 1
+    end
   end
 end
 

@@ -64,6 +64,24 @@ describe("fs.stat", function()
   end)
 end)
 
+describe("fs.type", function()
+  it("says what is there without waiting, and hangs on nothing", function()
+    sh("touch file; mkdir folder; mkfifo fifo; ln -s fifo link")
+    local found = {}
+    table.sort({ 2, 1 }, function(a, b) -- where nothing may wait
+      for _, name in ipairs({ "file", "folder", "fifo", "link", "none" }) do found[name] = fs.type(path(name)) end
+      return a < b
+    end)
+    assert.same({ file = "file", folder = "directory", fifo = "fifo", link = "fifo" }, found)
+    assert.equal("character device", fs.type("/dev/zero"))
+  end)
+
+  it("raises for a wrong call", function()
+    assert.error_matches(function() fs.type() end, "string expected")
+    assert.error_matches(function() fs.type("a\0b") end, "zero byte")
+  end)
+end)
+
 describe("fs.realpath and fs.readlink", function()
   it("resolve a chain of links, or one step of it", function()
     sh("mkdir real; touch real/file; ln -s real alias; ln -s alias/file link")

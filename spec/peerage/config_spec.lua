@@ -117,7 +117,7 @@ describe("clusters", function()
     assert.equal("config.lua: clusters: expected a table, found a number (3)", refusal("return { clusters = 3 }"))
     assert.equal('config.lua: clusters.web: expected a table, found "dns"', refusal('return { clusters = { web = "dns" } }'))
     for given, found in pairs({ ["{}"] = "a number (1)", ["[''] = {}"] = '""', ["['a b'] = {}"] = '"a b"' }) do
-      assert.equal("config.lua: clusters: expected names of letters, digits, _ . and - as keys, found " .. found
+      assert.equal("config.lua: clusters: expected names of letters, digits, _ . and -, at most 64 bytes, as keys, found " .. found
         .. ": write clusters = { web = { … } }", refusal("return { clusters = { " .. given .. " } }"))
     end
   end)
@@ -214,7 +214,7 @@ end)
 describe("a config that cannot be used", function()
   it("is refused whatever is wrong with the file", function()
     assert.same({ nil, "/nowhere.lua: cannot be read: no such file or directory" }, { config.load("/nowhere.lua") })
-    assert.same({ nil, "/: cannot be read: is a directory" }, { config.load("/") })
+    assert.same({ nil, "/: cannot be read: it is a directory, expected a regular file" }, { config.load("/") })
     assert.matches("^config.lua:2: ", refusal("\nsyntax error"))
     assert.equal("config.lua:2: boom", refusal("\nerror('boom')"))
     assert.equal("config.lua: expected a table, found a number (42): did you forget `return { … }`?", refusal("return 42"))

@@ -78,7 +78,7 @@ describe("the loader", function()
     it("a file that cannot be read, and says so instead of going on", function()
       folder:sh("mkdir homies.lua providers")
       folder:write("providers/homies.lua", GOOD)
-      refuses("homies", folder.path .. "/homies.lua: cannot be read: is a directory")
+      refuses("homies", folder.path .. "/homies.lua: cannot be read: it is a directory, expected a regular file")
     end)
   end)
 

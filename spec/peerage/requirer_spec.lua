@@ -169,6 +169,6 @@ describe("require of a provider", function()
 
   it("says why a file that is there cannot be read", function()
     folder:sh("mkdir odd.lua")
-    fails("odd.lua: cannot be read: is a directory", make(), "odd")
+    fails("odd.lua: cannot be read: it is a directory, expected a regular file", make(), "odd")
   end)
 end)

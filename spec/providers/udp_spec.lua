@@ -295,8 +295,17 @@ describe("provider udp", function()
       assert.is_false(member:has_said("no secret is set"))
     end)
 
+    it("begins anew, as another instance, when the clock was set back by so much that nobody would hear it", function()
+      local ahead = timer.wall_clock() + 61e6
+      start({ secret = SECRET, announce = { 0.1, 0.1 } }, { state = { stamp = ahead, instance = ("k"):rep(8) } })
+      local first, second = read(member:hear(), SECRET), read(member:hear(), SECRET)
+      assert.are_not.equal(("k"):rep(8), first.instance)
+      assert.equal(first.instance, second.instance)
+      assert.is_true(math.abs(first.stamp - timer.wall_clock()) < 5e6 and second.stamp > first.stamp)
+    end)
+
     it("keeps instance and stamp over a reload, and goes on when the clock was set back", function()
-      local ahead = timer.wall_clock() + 1e9
+      local ahead = timer.wall_clock() + 50e6
       start({ secret = SECRET }, { state = { stamp = ahead, instance = ("k"):rep(8) } })
       local said = read(member:hear(), SECRET)
       assert.equal(("k"):rep(8), said.instance)

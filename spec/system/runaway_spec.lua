@@ -132,6 +132,28 @@ describe("beside a neighbour, in a process that goes on,", function()
     daemon:expect("false (bad: connector looping held the engine for 0.")
   end)
 
+  it("a connector that leaks at each attempt starts afresh, and goes on connecting", function()
+    folder:write("leaking.lua", [[
+      local kept = {}
+      return {
+        connect = function()
+          for i = 1, 3000 do kept[#kept + 1] = ("x"):rep(1000) .. math.random() end
+          return true
+        end,
+        nodes = function() return {} end,
+      }]])
+    start("function M.poll() return { 'a@h' } end", "interval = 0.1, connect = 'leaking', on_up = function() print('up') end")
+    for _ = 1, 2 do
+      daemon:expect("connect() failed: not enough memory")
+      daemon:expect("starts afresh in")
+      daemon:expect("up", 20)
+    end
+    await_neighbour(0.3)
+    assert(usage.of(daemon.process.pid).memory < 64 * 1024)
+    daemon:signal("USR1")
+    daemon:expect("bad: connector leaking: restarts: ")
+  end)
+
   for what, body in pairs({
     ["builds a huge table"] = "local t = {} while true do t[#t + 1] = {} end",
     ["builds a huge string"] = "local s = 'x' while true do s = s .. s end",

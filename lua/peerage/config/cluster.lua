@@ -83,22 +83,32 @@ local function only_named(list, where, wanted)
   return options
 end
 
+local LONGEST_NAME = 1024 -- bytes of a provider's or connector's name or path
+
+local function is_name(value)
+  return type(value) == "string" and value ~= "" and #value <= LONGEST_NAME and not string.find(value, "%c")
+end
+
+local function what_is_odd(value)
+  if type(value) ~= "string" or value == "" then return "" end
+  if #value > LONGEST_NAME then return (": it has %d bytes, %d are allowed"):format(#value, LONGEST_NAME) end
+  return ": it has a control byte"
+end
+
 --- Reads `via` (whose function is `poll`) or `connect`.
 local function read_target(value, member, where)
   local wanted = 'a name, a function, { "name", option = … } or a table with the function ' .. member
-  if type(value) == "string" and value ~= "" or type(value) == "function" then
-    return { target = value, options = {}, where = where }
-  end
+  if is_name(value) or type(value) == "function" then return { target = value, options = {}, where = where } end
   if type(value) ~= "table" then
-    return nil, where .. ": expected " .. wanted .. ", found " .. describe.literal(value)
+    return nil, where .. ": expected " .. wanted .. ", found " .. describe.literal(value) .. what_is_odd(value)
   end
   local first, own = rawget(value, 1), rawget(value, member)
-  if type(first) == "string" and first ~= "" then
-    local options, message = only_named(value, where, '{ "' .. first .. '", option = … }')
+  if is_name(first) then
+    local options, message = only_named(value, where, '{ ' .. describe.text(first) .. ', option = … }')
     return options and { target = first, options = options, where = where, in_table = true }, message
   end
   if first ~= nil then
-    return nil, where .. ": expected a name as its first item, found " .. describe.value(first)
+    return nil, where .. ": expected a name as its first item, found " .. describe.value(first) .. what_is_odd(first)
   end
   if type(own) == "function" then return { target = value, options = {}, where = where } end
   local lack = own == nil and "a table without " .. member .. " and without a name"
@@ -116,7 +126,7 @@ local function take_options(via, extra, where, known)
   if key == nil then return true end
   local meant = nearest(key, known)
   local hint = meant and "did you mean " .. describe.text(meant) .. "?"
-    or 'a provider\'s options stand in via = { "' .. via.target .. '", … } here'
+    or 'a provider\'s options stand in via = { ' .. describe.text(via.target) .. ', … } here'
   return nil, where .. ": unknown key " .. describe.text(key) .. ": " .. hint
 end
 

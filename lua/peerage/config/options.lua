@@ -2,6 +2,7 @@
 -- The options of a provider and of a connector, once they are loaded and their schemas known.
 local config_file = require("peerage.config.file")
 local copy = require("peerage.copy")
+local deep_copy = require("peerage.deep_copy")
 local describe = require("peerage.describe")
 local nearest = require("peerage.nearest")
 local schema = require("peerage.schema")
@@ -19,7 +20,7 @@ end
 
 local function write_connect(key, connector)
   if not connector.name then return "" end
-  return ': write connect = { "' .. connector.name .. '", ' .. describe.key(key) .. " = … }"
+  return ': write connect = { ' .. describe.text(connector.name) .. ", " .. describe.key(key) .. " = … }"
 end
 
 local function is_one_of(key, list)
@@ -59,12 +60,12 @@ local function warnings(via, connector, known)
   return list
 end
 
---- Paths begin at the config's folder.
+-- Of their own, since clusters may share tables of the config, and schemas have defaults. Paths begin at the config's folder.
 local function place(options, of, folder)
   for name, option in next, of do
     if option.type == "path" and options[name] then options[name] = config_file.join(folder, options[name]) end
   end
-  return options
+  return deep_copy(options)
 end
 
 --- Validates the options of a provider. `known` has the keys of the cluster and the engine.
@@ -76,7 +77,7 @@ end
 ---@return string|string[] message on success a list of warnings
 function M.provider(cluster, provider, connector, known)
   local via = cluster.via
-  if not provider.options then return copy(via.options), warnings(via, connector, known) end
+  if not provider.options then return deep_copy(via.options), warnings(via, connector, known) end
   local ok, message = check_schema(provider, "provider", via.where)
   if not ok then return nil, message end
   message = misplaced(via, provider, connector, known)
@@ -108,7 +109,7 @@ end
 ---@return string? message
 function M.connector(cluster, connector)
   local connect = cluster.connect
-  if not connector.options then return copy(connect.options) end
+  if not connector.options then return deep_copy(connect.options) end
   local ok, message = check_schema(connector, "connector", connect.where)
   if ok and connect.places then ok, message = check_places(connect.places, connector.options) end
   if not ok then return nil, message end

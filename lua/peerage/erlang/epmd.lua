@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- Asks EPMD, Erlang's port mapper: for a node's port, for all names, to register one.
 --- Invariant: each question is a connection of its own, with one limit in time for all of it.
+local describe = require("peerage.describe")
 local messages = require("peerage.erlang.epmd.messages")
 local scopes = require("engine.scope")
 local task = require("engine.task")
@@ -25,7 +26,7 @@ function M.default_port()
   if not text or text == "" then return PORT end
   local port = text:match("^%d+$") and tonumber(text)
   if port and port >= 1 and port <= 65535 then return port end
-  return nil, ("the environment variable ERL_EPMD_PORT is %q, expected a port from 1 to 65535"):format(text), "EINVAL"
+  return nil, ("the environment variable ERL_EPMD_PORT is %s, expected a port from 1 to 65535"):format(describe.text(text)), "EINVAL"
 end
 
 --- Where an EPMD is, for messages.

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 ---@meta engine.fs
 
---- Files and folders. All but `watch` wait, on a thread pool, and never hold the engine up. A failure is
+--- Files and folders. All but `watch` and `type` wait, on a thread pool, and never hold the engine up. A failure is
 --- `nil, message, code` with the path in the message; a path that holds a zero byte, or an unknown option, raises.
 --- An operation whose task ends meanwhile runs to its end unheard.
 ---@class engine.fs
@@ -22,6 +22,12 @@ local fs = {}
 ---@param options? { lstat?: boolean } `lstat`: the link itself
 ---@return engine.fs.stat? stat, string? message, string? code ENOENT, ENOTDIR, EACCES…
 function fs.stat(path, options) end
+
+--- What kind of thing is at `path`; symbolic links are followed. Does not wait, so it may be asked where nothing may.
+---@param path string
+---@return "file"|"directory"|"fifo"|"socket"|"character device"|"block device"|nil type nil: there is nothing, or it cannot
+---  be known
+function fs.type(path) end
 
 --- The absolute path without symbolic links.
 ---@param path string
