@@ -47,10 +47,9 @@ static int l_wake(lua_State *L) {
     return 1;
 }
 
-static const luaL_Reg methods[] = {{NULL, NULL}};
 static const luaL_Reg functions[] = {{"new", l_new}, {"wait", l_wait}, {"wake", l_wake}, {NULL, NULL}};
 
 int luaopen_engine_queue(lua_State *L) {
-    pe_vm_class(L, class_name, NULL, methods);
+    pe_vm_class(L, class_name, NULL, NULL);
     return pe_vm_module(L, functions, NULL);
 }

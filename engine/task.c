@@ -362,14 +362,11 @@ static int l_stats(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {{"cancel", l_cancel}, {"is_finished", l_is_finished}, {NULL, NULL}};
-static const luaL_Reg functions[] = {{"spawn", l_spawn}, {"await", l_await}, {"outcome", l_outcome},
-                                     {"guard", l_guard}, {"stats", l_stats}, {"may_wait", l_may_wait},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {{"spawn", l_spawn},     {"await", l_await}, {"outcome", l_outcome},
+                                     {"guard", l_guard},     {"stats", l_stats}, {"may_wait", l_may_wait},
+                                     {"running", l_running}, {NULL, NULL}};
 
 int luaopen_engine_task(lua_State *L) {
-    lua_getglobal(L, "coroutine");
-    lua_pushcfunction(L, l_running);
-    lua_setfield(L, -2, "running");
     pe_vm_class(L, box_name, release, methods);
     return pe_vm_module(L, functions, box_name);
 }

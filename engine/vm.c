@@ -160,7 +160,7 @@ void pe_vm_class(lua_State *L, const char *name, void (*release)(void *pointer),
     lua_pushstring(L, name);
     lua_setfield(L, -2, "__metatable"); // user code sees a name, not the table it could break
     lua_newtable(L);
-    for (; methods->name; methods++) {
+    for (; methods && methods->name; methods++) {
         lua_pushvalue(L, -2);
         lua_pushcclosure(L, methods->func, 1);
         lua_setfield(L, -2, methods->name);

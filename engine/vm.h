@@ -46,7 +46,7 @@ int pe_vm_fail(lua_State *L, int status, const char *format, ...) __attribute__(
 /// Pushes `nil, message, code` and returns 3.
 int pe_vm_refuse(lua_State *L, const char *message, const char *code);
 
-/// Makes the metatable `name`, closed to user code, with `methods` (each has it as upvalue 1). `release` (may be NULL)
+/// Makes the metatable `name`, closed to user code, with `methods` (may be NULL; each has it as upvalue 1). `release` (may be NULL)
 /// gets what a userdata of the class points to, once, when Lua has forgotten it.
 void pe_vm_class(lua_State *L, const char *name, void (*release)(void *pointer), const luaL_Reg *methods);
 
