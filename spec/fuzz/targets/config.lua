@@ -18,9 +18,8 @@ local KEYS = {
 }
 local WORDS = {
   "'self'", "'list'", "'dns'", "'udp'", "'none'", "'tcp'", "'erlang'", "'sidecar'", "'Peerage.Via.Udp'", "'./homies.lua'", "'/dev/zero'",
-
-  "'/dev/null'", "'./pipe.lua'", "'/'", "''", "'SRV'", "'auto'", "'info'", "'json'", "'64 MB'", "'always'", "{ 'tcp', port = 9000 }", "{ 1, 2 }",
-  "{ 7, 3 }",
+  "'/dev/null'", "'./pipe.lua'", "'/'", "''", "'SRV'", "'auto'", "'info'", "'json'", "'64 MB'", "'always'", "{ 'tcp', port = 9000 }",
+  "{ 1, 2 }", "{ 7, 3 }",
   "{ 'erlang', cookie = 'x' }", "'127.0.0.1:53'", "'a secret of sixteen'", "function() end", "env('HOME')", "env('NOT_SET')",
   "system('NOT_SET', 4000)", "system('HOME', tonumber)", "apply(error, {})", "apply(function() return { 1 } end)", "env('HOME') .. 'x'",
   "system('NOT_SET', false)", "system()", "{ poll = function() return {} end }", "{ options = 1 }",
