@@ -3,8 +3,8 @@
 --- It contains accidents; it is no security boundary.
 local copy = require("peerage.copy")
 local files = require("peerage.environment.files")
-local gsub = require("peerage.environment.gsub")
 local log = require("engine.log")
+local nesting = require("engine.vm.nesting")
 local source = require("peerage.source")
 
 local M = {}
@@ -23,7 +23,7 @@ local REMOVED = { os = { "exit", "setlocale" }, string = { "dump" } }
 -- Methods of strings and files go through one metatable each: nobody may reach into it.
 getmetatable("").__metatable = "string"
 getmetatable(io.stdout).__metatable = "file"
-rawset(string, "gsub", gsub) -- also as the method that all strings have
+rawset(string, "gsub", nesting.gsub) -- also as the method that all strings have
 
 local CLOSED = "closed" -- what is told of a metatable that is not the environment's own
 
@@ -119,6 +119,7 @@ function M.new(extra)
   end
   environment.io, environment.os.execute = files.new(), files.refuse_program("os.execute")
   environment.math.randomseed = leave_seeded
+  environment.coroutine.wrap, environment.coroutine.resume = nesting.wrap, nesting.resume
   environment.getmetatable, environment.setmetatable = new_metatable_functions()
   environment._G = environment
   add_loaders(environment)

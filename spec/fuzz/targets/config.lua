@@ -9,7 +9,7 @@ local chance, pick = mutate.chance, mutate.pick
 
 local M = { waits = true }
 
-local LONGEST = 1000 + 2 * values.LONGEST -- bytes of a message: a path that cannot be read is shown whole
+local LONGEST = 3000 -- bytes of a message
 local KEYS = {
   "name", "clusters", "erlang", "provider_path", "reload", "log_level", "log_format", "via", "connect", "interval", "sync_offset",
   "timeout", "connect_timeout", "serves", "log_results", "prune", "prune_after", "on_up", "on_down", "on_change", "budget",
@@ -18,8 +18,8 @@ local KEYS = {
 }
 local WORDS = {
   "'self'", "'list'", "'dns'", "'udp'", "'none'", "'tcp'", "'erlang'", "'sidecar'", "'Peerage.Via.Udp'", "'./homies.lua'", "'/dev/zero'",
-  "'/dev/null'", "'/'", "''", "'SRV'", "'auto'", "'info'", "'json'", "'64 MB'", "'always'", "{ 'tcp', port = 9000 }", "{ 1, 2 }",
-  "{ 7, 3 }",
+  "'/dev/null'", "'./pipe.lua'", "'/'", "''", "'SRV'", "'auto'", "'info'", "'json'", "'64 MB'", "'always'", "{ 'tcp', port = 9000 }",
+  "{ 1, 2 }", "{ 7, 3 }",
   "{ 'erlang', cookie = 'x' }", "'127.0.0.1:53'", "'a secret of sixteen'", "function() end", "env('HOME')", "env('NOT_SET')",
   "system('NOT_SET', 4000)", "system('HOME', tonumber)", "apply(error, {})", "apply(function() return { 1 } end)", "env('HOME') .. 'x'",
   "system('NOT_SET', false)", "system()", "{ poll = function() return {} end }", "{ options = 1 }",
@@ -55,6 +55,7 @@ local folder, path
 function M.open()
   folder = Folder.new()
   path = folder:write("config.lua", "")
+  folder:sh("mkfifo pipe.lua")
   folder:write("homies.lua", "return { poll = function() return {} end, options = { a = { type = 'integer' } } }")
 end
 
