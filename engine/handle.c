@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Handle boxes: counted by Lua (userdata) and libuv (until close_cb).
+// Handle boxes: counted by Lua (userdata) and libuv (until close_cb), and charged to whoever made them.
 #include "handle.h"
 #include "account.h"
-#include <stdlib.h>
+#include <string.h>
 
 static int open_handles;
 
 static void release(struct pe_handle *handle) {
     if (--handle->references > 0) return;
     if (handle->class->on_free) handle->class->on_free(handle);
-    free(handle);
+    pe_account_allocate(NULL, handle, handle->size, 0);
 }
 
 static void on_closed(uv_handle_t *uv) {
@@ -40,9 +40,11 @@ void pe_handle_register(lua_State *L, const struct pe_handle_class *class, const
 void *pe_handle_new(lua_State *L, const struct pe_handle_class *class, size_t size) {
     pe_task_check_scope(L);
     struct pe_handle **box = pe_vm_object(L, class->name, sizeof *box);
-    struct pe_handle *handle = calloc(1, size);
+    struct pe_handle *handle = pe_account_allocate(NULL, NULL, 0, size);
     if (!handle) luaL_error(L, "not enough memory");
+    memset(handle, 0, size);
     handle->class = class;
+    handle->size = size;
     handle->references = 1;
     *box = handle;
     return handle;

@@ -19,6 +19,7 @@ struct pe_handle {
     const struct pe_handle_class *class;
     struct pe_scope *scope; // owner; NULL before it is opened and once closed
     uv_handle_t *uv;        // NULL before it is opened
+    size_t size;            // of the box, in bytes
     LIST_ENTRY(pe_handle) sibling;
     int references; // userdata 1, libuv 1
     bool closed;
