@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static const char box_name[] = "account";
 
@@ -152,7 +153,7 @@ static int l_limit(lua_State *L) {
 static int l_stats(lua_State *L) {
     const struct pe_account *account = pe_vm_pointer(L, 1, box_name);
     lua_pushnumber(L, (lua_Number)account->bytes);
-    lua_pushnumber(L, account == &engine ? pe_watchdog_cpu() - others : account->cpu);
+    lua_pushnumber(L, account == &engine ? (double)clock() / CLOCKS_PER_SEC - others : account->cpu);
     lua_pushinteger(L, account->tasks);
     lua_pushinteger(L, account->handles);
     lua_pushinteger(L, account->interrupted);

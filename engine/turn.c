@@ -24,7 +24,7 @@ static void on_next_turn(uv_idle_t *idle) {
     is_own_turn = true;
     pe_vm_run_ready();
     is_own_turn = false;
-    if (is_collection_due && TAILQ_EMPTY(&accounts)) pe_vm_protect(collect, NULL); // nobody holds it any more
+    if (is_collection_due && TAILQ_EMPTY(&accounts)) pe_vm_enter(collect, NULL); // nobody holds it any more
 }
 
 static void ask_for_turn(void) {
@@ -52,8 +52,8 @@ void pe_turn_remove(struct pe_ready *ready) {
     if (TAILQ_EMPTY(&account->ready)) TAILQ_REMOVE(&accounts, account, next);
 }
 
-// Those whose tasks take long wait for a turn of their own until no others are ready, or for its end, so that they come
-// on. NULL if there are only such ones, and it is not theirs.
+// Those whose tasks take long wait for a turn of its own: until no others are ready, or until its end, so that they
+// come on. NULL if there are only such ones, and it is not theirs.
 static struct pe_ready *take(bool is_last) {
     struct pe_account *account = TAILQ_FIRST(&accounts);
     while (account && account->is_heavy && !is_last) account = TAILQ_NEXT(account, next);
@@ -70,11 +70,13 @@ void pe_turn_run(lua_State *L) {
     unsigned first_tick = pe_watchdog_ticks();
     if (TAILQ_EMPTY(&accounts)) return;
     ask_for_turn(); // first: should one raise in here, the others have their turn all the same
-    for (int i = 0; i < RESUMES_PER_TURN && !TAILQ_EMPTY(&accounts); i++) {
-        struct pe_ready *ready = take(is_own_turn && i == RESUMES_PER_TURN - 1);
+    for (int i = 1, is_last = 0; !is_last && !TAILQ_EMPTY(&accounts); i++) {
+        unsigned tick = pe_watchdog_ticks();
+        is_last = i == RESUMES_PER_TURN || tick - first_tick > TICKS_PER_TURN;
+        struct pe_ready *ready = take(is_own_turn && is_last);
         if (!ready) return;
         pe_task_resume(L, ready);
-        if (pe_watchdog_ticks() - first_tick > TICKS_PER_TURN) return;
+        if (pe_watchdog_ticks() - tick > 1) is_own_turn = false; // one that takes long is enough for a turn
     }
     if (TAILQ_EMPTY(&accounts) && !is_collection_due) uv_idle_stop(&next_turn);
 }

@@ -24,25 +24,18 @@ static lua_State *state;
 static char own_code[4096]; // how sources of the engine's functions begin
 static bool has_timer;
 static volatile unsigned ticks;
-static volatile bool is_hooked;
 static volatile unsigned entry; // another with each resume
 static volatile unsigned late;  // the entry that is over its budget
 static volatile double late_by; // seconds that it had taken then
 static unsigned condemned;      // the entry whose account is over its limit
 
-static struct {
-    double at; // seconds
-    unsigned ticks;
-} began;
+static double began;         // the entry, in seconds
+static unsigned began_ticks; // … in ticks
 
 static double seconds_of(clockid_t clock) {
     struct timespec now;
     clock_gettime(clock, &now);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-double pe_watchdog_cpu(void) {
-    return seconds_of(CLOCK_THREAD_CPUTIME_ID);
 }
 
 unsigned pe_watchdog_ticks(void) {
@@ -51,69 +44,20 @@ unsigned pe_watchdog_ticks(void) {
 
 void pe_watchdog_begin(void) {
     entry++;
-    began.at = seconds_of(CLOCK_MONOTONIC);
-    began.ticks = ticks;
+    began = seconds_of(CLOCK_MONOTONIC);
+    began_ticks = ticks;
 }
 
 // The clock of CPU time costs ten times as much as the monotonic one; ticks tell how far that one can be trusted.
 double pe_watchdog_end(void) {
-    double seconds = seconds_of(CLOCK_MONOTONIC) - began.at;
+    double seconds = seconds_of(CLOCK_MONOTONIC) - began;
     pe_watchdog_calm();
-    return has_timer ? fmin(seconds, (ticks - began.ticks + 1.0) / TICKS) : seconds;
+    return has_timer ? fmin(seconds, (ticks - began_ticks + 1.0) / TICKS) : seconds;
 }
 
-// In this order: a tick in between finds it hooked, and does nothing.
+// The engine runs already, so that a tick in between sets nothing.
 void pe_watchdog_calm(void) {
-    if (!is_hooked) return;
-    lua_sethook(state, NULL, 0, 0);
-    is_hooked = false;
-}
-
-// What the engine's own functions share must stay whole; they are short.
-static bool is_in_own_code(lua_State *L) {
-    lua_Debug function = {0};
-    for (int level = 0; lua_getstack(L, level, &function); level++) {
-        lua_getinfo(L, "S", &function);
-        if (*function.what != 'C') return strncmp(function.source, own_code, strlen(own_code)) == 0;
-    }
-    return false;
-}
-
-// Whether it still holds too much when its garbage is gone.
-static bool is_over_limit(lua_State *L, struct pe_account *account) {
-    if (condemned == entry) return true;
-    if (account->bytes > account->memory_limit) lua_gc(L, LUA_GCCOLLECT, 0);
-    if (account->bytes <= account->memory_limit) return false;
-    condemned = entry;
-    account->wanted = 0; // what it holds is the reason, not what it once wanted
-    pe_turn_collect();
-    account->refused++;
-    return true;
-}
-
-static void on_hook(lua_State *L, lua_Debug *unused) {
-    char held[32];
-    (void)unused;
-    if (is_in_own_code(L)) return;
-    struct pe_account *account = pe_account_pause();
-    if (late == entry) {
-        snprintf(held, sizeof held, late_by < 1 ? "%.2f" : "%.1f", late_by);
-        lua_pushfstring(L, "%s held the engine for %s s", account->label, held);
-    } else if (is_over_limit(L, account)) {
-        pe_account_push_refusal(L, account);
-    } else {
-        pe_account_go_on(account);
-        return;
-    }
-    pe_account_go_on(account);
-    pe_watchdog_interrupt();
-    lua_error(L);
-}
-
-void pe_watchdog_interrupt(void) {
-    if (is_hooked) return;
-    is_hooked = true;
-    lua_sethook(state, on_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+    if (lua_gethookmask(state)) lua_sethook(state, NULL, 0, 0);
 }
 
 static void say(const struct pe_account *account, double held, const char *end) {
@@ -139,24 +83,81 @@ static void despair(const struct pe_account *account, double held) {
     say(account, held, "");
 }
 
-// Does only what is safe in a signal handler. The time is that since the entry's first tick.
-static void on_tick(int unused) {
+// What a tick does, and what follows a collection in the hook. The time is that since the entry was first looked at.
+// Does only what is safe in a signal handler.
+static void look(struct pe_account *account) {
     static unsigned seen;
     static double first;
-    struct pe_account *account = pe_account_running();
-    int error = errno;
-    (void)unused;
-    ticks++;
     if (account->budget <= 0) return;
-    if (seen != entry) first = pe_watchdog_cpu();
+    if (seen != entry) first = seconds_of(CLOCK_THREAD_CPUTIME_ID);
     seen = entry;
-    double held = pe_watchdog_cpu() - first;
+    double held = seconds_of(CLOCK_THREAD_CPUTIME_ID) - first;
     if (held < account->budget) return;
     if (late != entry) account->interrupted++, late_by = held;
     late = entry;
     pe_watchdog_interrupt();
     despair(account, held);
+}
+
+static void on_tick(int unused) {
+    int error = errno;
+    (void)unused;
+    ticks++;
+    look(pe_account_running());
     errno = error;
+}
+
+// What the engine's own functions share must stay whole; they are short.
+static bool is_in_own_code(lua_State *L) {
+    lua_Debug function = {0};
+    for (int level = 0; lua_getstack(L, level, &function); level++) {
+        lua_getinfo(L, "S", &function);
+        if (*function.what != 'C') return strncmp(function.source, own_code, strlen(own_code)) == 0;
+    }
+    return false;
+}
+
+// Whether it still holds too much when its garbage is gone. That takes as long as all of the state is large: where
+// little was gained the last time it is not tried again.
+static bool is_over_limit(lua_State *L, struct pe_account *account) {
+    static unsigned collected; // the entry for which that was done last
+    static size_t kept;        // bytes that were left
+    size_t limit = account->memory_limit;
+    if (condemned == entry) return true;
+    if (account->bytes > limit && (collected != entry || kept <= limit - limit / 8)) {
+        lua_gc(L, LUA_GCCOLLECT, 0);
+        collected = entry;
+        kept = account->bytes;
+    }
+    if (account->bytes <= limit) return false;
+    condemned = entry;
+    account->wanted = 0; // what it holds is the reason, not what it once wanted
+    pe_turn_collect();
+    account->refused++;
+    return true;
+}
+
+static void on_hook(lua_State *L, lua_Debug *unused) {
+    char held[32];
+    (void)unused;
+    if (is_in_own_code(L)) return (void)lua_sethook(state, on_hook, LUA_MASKCOUNT, 100); // each would hold it up
+    struct pe_account *account = pe_account_pause();
+    if (late == entry) {
+        snprintf(held, sizeof held, late_by < 1 ? "%.2f" : "%.1f", late_by);
+        lua_pushfstring(L, "%s held the engine for %s s", account->label, held);
+    } else if (is_over_limit(L, account)) {
+        pe_account_push_refusal(L, account);
+    } else {
+        pe_account_go_on(account);
+        return look(account);
+    }
+    pe_account_go_on(account);
+    pe_watchdog_interrupt();
+    lua_error(L);
+}
+
+void pe_watchdog_interrupt(void) {
+    if (!lua_gethookmask(state)) lua_sethook(state, on_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
 }
 
 void pe_watchdog_open(lua_State *L, const char *root) {
@@ -171,6 +172,7 @@ void pe_watchdog_open(lua_State *L, const char *root) {
     sigemptyset(&signals);
     sigaddset(&signals, SIGVTALRM);
     pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
-    if (sigaction(SIGVTALRM, &action, NULL) || timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer)) return;
-    has_timer = timer_settime(timer, 0, &every, NULL) == 0;
+    has_timer = !sigaction(SIGVTALRM, &action, NULL) && !timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer) &&
+                !timer_settime(timer, 0, &every, NULL);
+    if (!has_timer) pe_log_write_plainly(PE_LOG_WARN, "engine", "there is no timer of CPU time: no budget is kept");
 }

@@ -23,6 +23,3 @@ void pe_watchdog_calm(void);
 
 /// Changes every hundredth of a second of the main thread's CPU time.
 unsigned pe_watchdog_ticks(void);
-
-/// Seconds of CPU time of the main thread.
-double pe_watchdog_cpu(void);

@@ -169,6 +169,27 @@ describe("the watchdog", function()
     owner:close()
   end)
 
+  it("lets who takes long come on beside many who do not", function()
+    local _, owner = open(1)
+    local turns, is_over = 0, false
+    local queues = { task.queue(), task.queue() }
+    for i = 1, 2 do
+      queues[i]:push(true)
+      task.spawn(function()
+        while not is_over do
+          queues[i]:pop()
+          spin(0.001)
+          queues[3 - i]:push(true)
+        end
+      end)
+    end
+    owner:spawn(function() while true do spin(0.02) turns = turns + 1 task.sleep(0) end end)
+    task.sleep(0.5)
+    is_over = true
+    owner:close()
+    assert.is_true(turns >= 3, turns)
+  end)
+
   it("blames nobody while the process is stopped", function()
     local path = script([[
       local account = require("engine.account").new({ label = "provider x", budget = 0.3 })
