@@ -5,26 +5,35 @@ local fields_of = require("engine.log.fields")
 local layout = require("engine.log.layout")
 local losses = require("engine.log.losses")
 local repeats = require("engine.log.repeats")
+local timer = require("engine.timer")
 
 local M = {}
 
-local PATIENCE = 0.05 -- seconds: a long message is more than a pipe holds
+local PATIENCE = 0.05 -- seconds to wait for a slow reader: a long message is more than a pipe holds
+local RECOVERY = 0.02 -- seconds of patience that come back in a second
 local RANKS = { debug = 1, info = 2, warn = 3, error = 4 }
 
 local lowest, format = "info", "text"
 local counts = { debug = 0, info = 0, warn = 0, error = 0 }
 local listener -- a spec's function
 local is_listening = false
+local patience, wrote_at = PATIENCE, 0 -- what is left of it, and since when
 
 local function check_level(level, expected)
   if RANKS[level] then return end
   error(('expected %s debug, info, warn or error, found "%s"'):format(expected, tostring(level)), 3)
 end
 
--- From the first message that is lost until one is taken again nothing is waited for.
+-- All messages have one patience together, or a reader that is slow but steady would have the engine wait at each. From the
+-- first that is lost until one is taken again nothing is waited for.
 local function write_out(level, source, text, fields, traceback)
   local message = { level = level, source = source, text = text, fields = fields, traceback = traceback }
-  return core.write(layout[format](message), losses.are_there() and 0 or PATIENCE)
+  local line, now = layout[format](message), timer.now()
+  patience = math.min(PATIENCE, patience + (now - wrote_at) * RECOVERY)
+  local ok = core.write(line, losses.are_there() and 0 or patience)
+  wrote_at = timer.now()
+  patience = math.max(0, patience - (wrote_at - now))
+  return ok
 end
 
 local function say(...)

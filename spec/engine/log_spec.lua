@@ -297,6 +297,28 @@ END
 ]]):format(folder, program))
     assert.equal("True True True True 3\nTrue 0\n", output)
   end)
+
+  it("does not wait again and again for a reader that is slow but steady", function()
+    local output = read(([[cd %s && cat > script.lua <<'END'
+local log, timer = require("engine.log"), require("engine.timer")
+local began = timer.now()
+for i = 1, 100 do log.info(("x"):rep(4000) .. i) end
+print(timer.now() - began < 0.5)
+END
+python3 - <<'END'
+import os, subprocess, threading, time
+r, w = os.pipe()
+engine = subprocess.Popen(["%s", "run", "script.lua"], stderr=w, stdout=subprocess.PIPE)
+os.close(w)
+def drain():
+    while os.read(r, 4096): time.sleep(0.04)
+threading.Thread(target=drain, daemon=True).start()
+print(engine.stdout.readline().decode().strip())
+engine.wait()
+END
+]]):format(folder, program))
+    assert.equal("true\n", output)
+  end)
 end)
 
 describe("a log that cannot be opened anew", function()
