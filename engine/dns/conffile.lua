@@ -1,7 +1,10 @@
 -- SPDX-License-Identifier: MIT
 --- A system file that is parsed again when it has changed. Looked at once a second at most, when it is asked for; who
---- asks while another task reads it gets what was there before.
+--- asks while it is read gets what was there before, or waits for the first reading. Invariant: what it says is the
+--- engine's, read in a task on the engine's account, whoever asks first.
+local accounts = require("engine.account")
 local fs = require("engine.fs")
+local scopes = require("engine.scope")
 local timer = require("engine.timer")
 
 local M = {}
@@ -22,15 +25,32 @@ local function stamp_of(path)
   return stat and ("%d %d %d %.9f"):format(stat.device, stat.inode, stat.size, stat.mtime) or "missing"
 end
 
--- A file that cannot be read is as before, or else empty, and tried again. The first time there is no pause, since all
--- who ask meanwhile would parse it too.
+-- A file that cannot be read is as before, or else empty, and tried again.
 local function refresh(self)
   local stamp = stamp_of(self.path)
   if stamp == self.stamp then return end
   local text = stamp == "missing" and "" or fs.read(self.path, { max = MAX_SIZE })
-  if stamp == self.stamp then return end -- another task was faster
-  if text or not self.value then self.value = self.parse(text or "", self.value and pause) end
+  if text or not self.value then self.value = self.parse(text or "", pause) end
   self.stamp = text and stamp
+end
+
+-- Its task is in the scope of who asked first: if that closes, the next who waits for it begins anew.
+local function await_refresh(self)
+  local ok, message
+  repeat
+    if not self.reader then
+      local scope = scopes.new("engine.dns", nil, accounts.engine())
+      if not scope then return end
+      self.reader = scope:spawn(function()
+        refresh(self)
+        scope:close()
+      end)
+    end
+    local reader = self.reader
+    ok, message = reader:join()
+    if self.reader == reader then self.reader = nil end
+  until ok ~= nil
+  if not ok then error(message, 0) end
 end
 
 --- What the file says; may wait.
@@ -39,10 +59,10 @@ end
 function M:current(now)
   if now - self.checked_at >= CHECK_EVERY then
     if self.value then self.checked_at = now end
-    refresh(self)
+    await_refresh(self)
     self.checked_at = now
   end
-  return self.value
+  return self.value or self.parse("")
 end
 
 return M
