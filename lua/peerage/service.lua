@@ -4,16 +4,37 @@
 local fs = require("engine.fs")
 local log = require("engine.log")
 local process = require("engine.process")
+local scopes = require("engine.scope")
 local task = require("engine.task")
 local timer = require("engine.timer")
 
 local M = {}
 
-local is_told, status = false, nil
+local RETRY = 0.05 -- seconds
+local MOST_UNTOLD = 64
+
+local scope -- nil: nobody is told
+local status
+local untold = {} -- in order, while the manager's socket is full: sd_notify(3) would wait there
+
+local function keep_trying()
+  while untold[1] do
+    task.sleep(RETRY)
+    while untold[1] and select(3, process.notify(untold[1])) ~= "EAGAIN" do table.remove(untold, 1) end
+  end
+end
+
+local function keep(text)
+  if #untold == MOST_UNTOLD then table.remove(untold, 1) end
+  untold[#untold + 1] = text
+  if #untold == 1 then scope:spawn(keep_trying) end
+end
 
 local function tell(text)
-  if not is_told then return end
-  local ok, message = process.notify(text)
+  if not scope then return end
+  if untold[1] then return keep(text) end
+  local ok, message, code = process.notify(text)
+  if code == "EAGAIN" then return keep(text) end
   if not ok then log.warn(message, { text = text }) end
 end
 
@@ -26,7 +47,7 @@ end
 
 local function keep_feeding(period)
   while true do
-    tell("WATCHDOG=1")
+    if not untold[1] then tell("WATCHDOG=1") end
     task.sleep(period / 2)
   end
 end
@@ -36,7 +57,7 @@ end
 function M.start()
   if not os.getenv("NOTIFY_SOCKET") then return end
   local period = watchdog_period()
-  is_told = true
+  scope = scopes.new("service")
   tell("STATUS=starting")
   if period then task.spawn(keep_feeding, period) end
 end

@@ -113,6 +113,28 @@ describe("a service manager", function()
     daemon:expect("neither")
   end)
 
+  it("that is busy is told later what it had no room for", function()
+    local address = folder.path .. "/notify"
+    manager = Manager.start(address)
+    manager.process:kill("STOP")
+    local fill = [[
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+try:
+    while True: s.sendto(b"other", sys.argv[1])
+except BlockingIOError: print("full")
+]]
+    assert.equal("full\n", assert(process.run({ "python3", "-c", fill, address })).stdout)
+    folder:write("homies.lua", provider('self.log.info("polled") return { "a@b" }'))
+    folder:write("config.lua", CONFIG)
+    daemon = Daemon.start({ folder.path .. "/config.lua" }, { env = { NOTIFY_SOCKET = address } })
+    daemon:expect("polled")
+    manager.process:kill("CONT")
+    manager:expect("^STATUS=starting$")
+    manager:expect("^READY=1$")
+    manager:expect("^STATUS=1 found, 1 live$")
+  end)
+
   it("that is gone stops nobody", function()
     start(folder.path .. "/notify", "return {}")
     manager:expect("^STATUS=0 found")
