@@ -54,7 +54,7 @@ describe("the unit", function()
   end)
 
   teardown(function()
-    if machine then machine:stop() end
+    if machine then machine:remove() end
   end)
 
   before_each(function()
