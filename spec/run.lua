@@ -45,7 +45,9 @@ end
 signals:close()
 interrupter:cancel()
 if not ok then status = 1 end
-if not ok and message ~= "busted is done" then io.stderr:write("busted failed: ", tostring(message), "\n") end
+if not ok and message ~= nil and message ~= "busted is done" then
+  io.stderr:write("busted failed: ", tostring(message), "\n")
+end
 
 local summary = require("support.tally")
 print(summary.line())
