@@ -26,13 +26,14 @@ local COOKIE = "soak"
 local PATIENCE = 10 -- seconds for the engine to stop
 local OK, FAILED, USAGE = 0, 1, 64
 
--- What is held to be flat: how much the fitted line may rise from the end of the warm-up to the end of the run.
+-- What is held to be flat: how much the fitted line may rise from the end of the warm-up to the end of the run, and from
+-- how many minutes on an unclear one is not flat. Noise shrinks with the root of the rows; Lua's is what garbage lies.
 local FIGURES = {
-  { name = "memory", unit = "kB", share = 0.02 },
-  { name = "lua", unit = "kB", share = 0.01 },
-  { name = "tasks", unit = "tasks", share = 0.02 },
-  { name = "handles", unit = "handles", share = 0.02 },
-  { name = "descriptors", unit = "descriptors", share = 0.02 },
+  { name = "memory", unit = "kB", share = 0.02, decisive = 30 },
+  { name = "lua", unit = "kB", share = 0.01, decisive = 360 },
+  { name = "tasks", unit = "tasks", share = 0.02, decisive = 30 },
+  { name = "handles", unit = "handles", share = 0.02, decisive = 30 },
+  { name = "descriptors", unit = "descriptors", share = 0.02, decisive = 30 },
 }
 
 local CONFIG = [[
@@ -207,25 +208,37 @@ local function fit(rows, name)
   return slope, math.sqrt(off / (count - 2) / alone), value
 end
 
--- Whether a figure stayed as it was: it is not flat if it rises by more than is allowed, be it by two standard errors
--- less than the line says. A count of few may differ by one.
+-- Whether a figure stayed as it was: true, false, or nil if its noise (two standard errors) could hide a rise of more
+-- than is allowed. A count of few may differ by one.
 local function is_flat(figure, rows)
   local seconds = rows[#rows].time - rows[1].time
   local slope, doubt, mean = fit(rows, figure.name)
-  local allowed = math.max(1, figure.share * mean)
-  local flat = (slope - 2 * doubt) * seconds <= allowed
-  print(("%-12s %-8s  %.0f on average, %+.1f (give or take %.1f) over %d s, at most %.1f allowed; %+.0f %s an hour"):format(
-    figure.name, flat and "flat" or "NOT FLAT", mean, slope * seconds, 2 * doubt * seconds, seconds, allowed, slope * 3600,
-    figure.unit))
+  local allowed, rise, noise = math.max(1, figure.share * mean), slope * seconds, 2 * doubt * seconds
+  local flat
+  if rise - noise > allowed then
+    flat = false
+  elseif noise <= allowed or rise + noise <= allowed then
+    flat = true
+  end
+  print(("%-12s %-8s  %.0f on average, %+.1f (give or take %.1f) over %d s, at most %.1f allowed; %+.0f %s an hour%s"):format(
+    figure.name, flat and "flat" or flat == false and "NOT FLAT" or "unclear", mean, rise, noise, seconds, allowed,
+    slope * 3600, figure.unit, flat == nil and "; cannot tell in this time: run it longer" or ""))
   return flat
 end
 
-local function judge(rows)
-  local warm = {}
+-- Whether all figures are flat, and the word for it.
+local function judge(rows, minutes)
+  local warm, all_flat, verdict = {}, true, "flat"
   for i = math.max(WARM_UP, math.floor(#rows / 4)) + 1, #rows do warm[#warm + 1] = rows[i] end
-  local all_flat = true
-  for _, figure in ipairs(FIGURES) do all_flat = is_flat(figure, warm) and all_flat end
-  return all_flat
+  for _, figure in ipairs(FIGURES) do
+    local flat = is_flat(figure, warm)
+    if flat == nil and minutes < figure.decisive then
+      if all_flat then verdict = "flat as far as can be told in this time" end
+    elseif not flat then
+      all_flat, verdict = false, "not flat"
+    end
+  end
+  return all_flat, verdict
 end
 
 local function soak(self, minutes)
@@ -238,9 +251,9 @@ local function soak(self, minutes)
   end
   self.engine:kill("TERM")
   local ended = assert(task.timeout(PATIENCE, self.engine.wait, self.engine))
-  local flat = judge(rows)
+  local flat, verdict = judge(rows, minutes)
   print(("%d reloads, %d errors, exit status %s: %s"):format(
-    self.reloads, self.errors, tostring(ended.code or ended.signal), flat and "flat" or "not flat"))
+    self.reloads, self.errors, tostring(ended.code or ended.signal), verdict))
   return flat and self.errors == 0 and ended.code == 0 and select(2, task.stats()) == 0
 end
 

@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: MIT
 --- A temporary folder of a spec.
+local crypto = require("engine.crypto")
 local fs = require("engine.fs")
+local leftovers = require("support.leftovers")
 local process = require("engine.process")
 
 local M = {}
@@ -8,8 +10,11 @@ M.__index = M
 
 ---@return spec.Folder
 function M.new()
-  local result = assert(process.run({ "mktemp", "-d", "/tmp/peerage-spec-XXXXXX" }))
-  return setmetatable({ path = result.stdout:gsub("%s+$", "") .. "" }, M)
+  local name = crypto.random(6):gsub(".", function(byte) return ("%02x"):format(byte:byte()) end)
+  local self = leftovers.note(setmetatable({ path = "/tmp/peerage-spec-" .. name }, M))
+  local result = assert(process.run({ "mkdir", "-m", "700", self.path }))
+  assert(result.code == 0, result.stderr)
+  return self
 end
 
 --- Writes a file as an editor does that saves in place of the old one.
@@ -27,6 +32,9 @@ function M:sh(command)
   return result.stdout
 end
 
-function M:remove() assert(process.run({ "rm", "-rf", self.path })) end
+function M:remove()
+  assert(process.run({ "rm", "-rf", self.path }))
+  leftovers.forget(self)
+end
 
 return M

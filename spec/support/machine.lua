@@ -4,6 +4,7 @@
 local Daemon = require("support.daemon")
 local Folder = require("support.folder")
 local Manager = require("support.service_manager")
+local leftovers = require("support.leftovers")
 local process = require("engine.process")
 local task = require("engine.task")
 
@@ -79,9 +80,10 @@ local function boot(self)
   assert(result.code == 0, result.stderr)
   self.folder:sh("mkdir etc && chmod 755 . etc")
   self.manager = Manager.start(path .. "/notify")
-  -- In a session of its own it is not killed with this process's programs: it hears of the end, and clears away.
-  self.keeper = assert(process.start({ "setsid", "--wait", "sh", "-c", 'exec unshare --mount --net sh -c "$@" 2>&1', "sh",
-    KEEP, "sh", path, BOOT, stdin = true }))
+  -- In a session of its own it is not killed with this process's programs: it hears of the end, and clears away. As one
+  -- of the leftovers it is still there to be waited for when the run was interrupted.
+  self.keeper = assert(leftovers.scope:run(process.start, { "setsid", "--wait", "sh", "-c",
+    'exec unshare --mount --net sh -c "$@" 2>&1', "sh", KEEP, "sh", path, BOOT, stdin = true }))
   local said = {}
   for line in self.keeper:lines() do
     self.pid = line:match("^pid (%d+)$")
@@ -96,10 +98,10 @@ end
 ---@return spec.Machine? machine
 ---@return string? message
 function M.boot()
-  local self = setmetatable({ folder = Folder.new() }, M)
+  local self = leftovers.note(setmetatable({ folder = Folder.new() }, M))
   local ok, message = pcall(boot, self)
   if ok then return self end
-  self:stop()
+  self:remove()
   return nil, message
 end
 
@@ -145,7 +147,8 @@ function M:drop_in(lines)
   self:systemctl("daemon-reload")
 end
 
-function M:stop()
+--- Ends it, and takes away all that it had.
+function M:remove()
   if self.keeper then
     self.keeper:close_stdin()
     task.timeout(PATIENCE, self.keeper.wait, self.keeper)
@@ -153,6 +156,7 @@ function M:stop()
   end
   if self.manager then self.manager:stop() end
   self.folder:remove()
+  leftovers.forget(self)
 end
 
 return M

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 --- Hosts of a spec: network namespaces on one switch, each with an address of 10.77.0.0/24.
+local leftovers = require("support.leftovers")
 local process = require("engine.process")
 
 local M = {}
@@ -49,6 +50,7 @@ function M.new(count)
   counter = counter + 1
   local self = setmetatable({ prefix = ("pe%s-%d"):format(tag, counter), hosts = {} }, M)
   self.switch = self.prefix .. "-sw"
+  leftovers.note(self)
   local ok, message = pcall(build, self, count)
   if ok then return self end
   self:remove()
@@ -88,6 +90,7 @@ end
 function M:remove()
   for _, host in ipairs(self.hosts) do run("ip", "netns", "del", host) end
   run("ip", "netns", "del", self.switch)
+  leftovers.forget(self)
 end
 
 return M

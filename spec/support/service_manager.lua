@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
---- A service manager of a spec: hears what sd_notify(3) sends, a line for each datagram, `\n` written out.
+--- A service manager of a spec: hears what sd_notify(3) sends, a line for each datagram, `\n` written
+--- out. Invariant: it ends with the spec's process.
 local process = require("engine.process")
 local task = require("engine.task")
 
@@ -9,18 +10,22 @@ M.__index = M
 local PATIENCE = 5 -- seconds
 
 local PROGRAM = [[
-import socket, sys
+import select, socket, sys
 manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 manager.bind(sys.argv[1].replace("@", "\0", 1))
 print("bound", flush=True)
 while True:
-    print(manager.recv(65536).decode().replace("\n", "\\n"), flush=True)
+    ready = select.select([manager, sys.stdin], [], [])[0]
+    if manager in ready:
+        print(manager.recv(65536).decode().replace("\n", "\\n"), flush=True)
+    elif sys.stdin.buffer.raw.read(1) == b"":
+        break
 ]]
 
 ---@param address string as in NOTIFY_SOCKET: a path, or "@" and a name
 ---@return spec.ServiceManager
 function M.start(address)
-  local self = setmetatable({ process = assert(process.start({ "python3", "-c", PROGRAM, address })), heard = {} }, M)
+  local self = setmetatable({ process = assert(process.start({ "python3", "-c", PROGRAM, address, stdin = true })), heard = {} }, M)
   self.arrivals = task.queue()
   self.reader = task.spawn(function()
     for line in self.process:lines() do
