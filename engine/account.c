@@ -121,26 +121,20 @@ struct pe_account *pe_account_opt(lua_State *L, int index) {
     return lua_isnoneornil(L, index) ? NULL : pe_vm_pointer(L, index, box_name);
 }
 
-static struct pe_account **new_box(lua_State *L) {
-    return pe_vm_object(L, box_name, sizeof(struct pe_account *));
-}
-
-// new(label)
-static int l_new(lua_State *L) {
-    const char *label = luaL_checkstring(L, 1);
-    struct pe_account **box = new_box(L), *account = calloc(1, sizeof *account);
-    if (!account || !(account->label = strdup(label))) {
-        free(account);
-        luaL_error(L, "not enough memory for an account");
-    }
+static struct pe_account *open_account(const char *label) {
+    struct pe_account *account = calloc(1, sizeof *account);
+    if (!account || !(account->label = strdup(label))) return free(account), NULL;
     TAILQ_INIT(&account->ready);
     account->memory_limit = SIZE_MAX;
-    *box = pe_account_hold(account);
-    return 1;
+    return account;
 }
 
-static int l_engine(lua_State *L) {
-    *new_box(L) = pe_account_hold(&engine);
+// new(label); without a label it is the engine's
+static int l_new(lua_State *L) {
+    const char *label = luaL_optstring(L, 1, NULL);
+    struct pe_account **box = pe_vm_object(L, box_name, sizeof *box), *account = label ? open_account(label) : &engine;
+    if (!account) luaL_error(L, "not enough memory for an account");
+    *box = pe_account_hold(account);
     return 1;
 }
 
@@ -166,20 +160,14 @@ static int l_stats(lua_State *L) {
     return 6;
 }
 
-static int l_gc(lua_State *L) {
-    struct pe_account **box = lua_touserdata(L, 1);
-    if (*box) pe_account_release(*box);
-    *box = NULL;
-    return 0;
+static void release(void *account) {
+    pe_account_release(account);
 }
 
 static const luaL_Reg methods[] = {{"limit", l_limit}, {"stats", l_stats}, {NULL, NULL}};
-static const luaL_Reg functions[] = {{"new", l_new}, {"engine", l_engine}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"new", l_new}, {NULL, NULL}};
 
 int luaopen_engine_account(lua_State *L) {
-    lua_newtable(L);
-    luaL_register(L, NULL, functions);
-    pe_vm_class(L, box_name, l_gc, methods);
-    lua_setfield(L, -2, "methods");
-    return 1;
+    pe_vm_class(L, box_name, release, methods);
+    return pe_vm_module(L, functions, box_name);
 }

@@ -39,7 +39,8 @@ void pe_account_release(struct pe_account *account);
 /// The account at `index`; raises if it is something else. NULL if there is none.
 struct pe_account *pe_account_opt(lua_State *L, int index);
 
-/// The allocator of the state. Each block is its owner's until it is freed, also when another has it grow.
+/// The allocator of the state, and of the boxes of handles. Each block is its owner's until it is freed, also when
+/// another has it grow.
 void *pe_account_allocate(void *unused, void *block, size_t old_size, size_t new_size);
 
 /// Whose the memory is from now on, until a resume or the door ends; never refused. For results on their way to a task.

@@ -2,7 +2,7 @@
 --- Accounts: the Lua half, which checks limits and names figures.
 local core = require("engine.account.core")
 
-local M = { engine = core.engine }
+local M = {}
 
 local methods = core.methods
 local set_limits, figures = methods.limit, methods.stats
@@ -28,6 +28,10 @@ function M.new(options)
   set_limits(account, budget, memory_limit)
   return account
 end
+
+--- The engine's own, which has no limits.
+---@return engine.account
+function M.engine() return core.new() end
 
 --- Sets both limits, from the next wait of each task on.
 ---@param limits engine.account.limits

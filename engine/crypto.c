@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Digests, randomness and comparison in constant time, over nettle. Strings hold any bytes; nothing here waits.
-#include <lauxlib.h>
+#include "modules.h"
+#include "vm.h"
 #include <nettle/hmac.h>
 #include <nettle/md5.h>
 #include <nettle/memops.h>
@@ -73,7 +74,5 @@ static const luaL_Reg functions[] = {{"md5", l_md5},       {"sha256", l_sha256},
                                      {"random", l_random}, {"equal", l_equal},   {NULL, NULL}};
 
 int luaopen_engine_crypto(lua_State *L) {
-    lua_newtable(L);
-    luaL_register(L, NULL, functions);
-    return 1;
+    return pe_vm_module(L, functions, NULL);
 }

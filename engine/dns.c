@@ -115,7 +115,5 @@ static const luaL_Reg functions[] = {{"query", l_query}, {"literal", l_literal},
 
 int luaopen_engine_dns(lua_State *L) {
     pe_resolver_open(pe_vm_loop(), on_turn);
-    lua_newtable(L);
-    luaL_register(L, NULL, functions);
-    return 1;
+    return pe_vm_module(L, functions, NULL);
 }

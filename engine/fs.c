@@ -3,7 +3,6 @@
 // whose task is gone runs to its end unheard.
 #include "file.h"
 #include "task.h"
-#include "watch.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,15 +78,14 @@ static int l_mode(lua_State *L) {
     return 1;
 }
 
+static const luaL_Reg functions[] = {{"mode", l_mode}, {NULL, NULL}};
+
 int luaopen_engine_fs(lua_State *L) {
-    lua_newtable(L);
+    pe_vm_module(L, functions, NULL);
     for (int i = 0; pe_file_verbs[i].name; i++) {
         lua_pushinteger(L, i);
         lua_pushcclosure(L, l_run, 1);
         lua_setfield(L, -2, pe_file_verbs[i].name);
     }
-    lua_pushcfunction(L, l_mode);
-    lua_setfield(L, -2, "mode");
-    pe_watch_register(L);
     return 1;
 }

@@ -1,30 +1,25 @@
 // SPDX-License-Identifier: MIT
-// Handle boxes: counted by Lua (userdata) and libuv (until close_cb).
+// Handle boxes: counted by Lua (userdata) and libuv (until close_cb), and charged to whoever made them.
 #include "handle.h"
 #include "account.h"
-#include "task.h"
-#include <stdlib.h>
+#include <string.h>
 
 static int open_handles;
 
 static void release(struct pe_handle *handle) {
     if (--handle->references > 0) return;
     if (handle->class->on_free) handle->class->on_free(handle);
-    free(handle);
+    pe_account_allocate(NULL, handle, handle->size, 0);
 }
 
 static void on_closed(uv_handle_t *uv) {
     release(uv->data);
 }
 
-static int l_gc(lua_State *L) {
-    struct pe_handle **box = lua_touserdata(L, 1);
-    struct pe_handle *handle = *box;
-    if (!handle) return 0;
-    *box = NULL;
-    if (!handle->class->outlives_lua) pe_handle_close(handle);
+// Lua has forgotten it.
+static void abandon(void *handle) {
+    pe_handle_close(handle);
     release(handle);
-    return 0;
 }
 
 static int l_tostring(lua_State *L) {
@@ -34,20 +29,22 @@ static int l_tostring(lua_State *L) {
 }
 
 void pe_handle_register(lua_State *L, const struct pe_handle_class *class, const luaL_Reg *methods) {
-    pe_vm_class(L, class->name, l_gc, methods);
+    pe_vm_class(L, class->name, abandon, methods);
     luaL_getmetatable(L, class->name);
     lua_pushvalue(L, -1);
     lua_pushcclosure(L, l_tostring, 1);
     lua_setfield(L, -2, "__tostring");
-    lua_pop(L, 2);
+    lua_pop(L, 1);
 }
 
 void *pe_handle_new(lua_State *L, const struct pe_handle_class *class, size_t size) {
     pe_task_check_scope(L);
     struct pe_handle **box = pe_vm_object(L, class->name, sizeof *box);
-    struct pe_handle *handle = calloc(1, size);
+    struct pe_handle *handle = pe_account_allocate(NULL, NULL, 0, size);
     if (!handle) luaL_error(L, "not enough memory");
+    memset(handle, 0, size);
     handle->class = class;
+    handle->size = size;
     handle->references = 1;
     *box = handle;
     return handle;
@@ -79,6 +76,12 @@ void *pe_handle_self(lua_State *L) {
     return *box;
 }
 
+int pe_handle_wait(lua_State *L, struct pe_handle *handle) {
+    if (handle->waiter.task) luaL_error(L, "another task waits for this %s already", handle->class->name);
+    if (handle->closed) return pe_vm_refuse(L, "closed", "ECANCELED");
+    return pe_task_may_wait(L) ? pe_task_suspend(L, &handle->waiter, NULL) : lua_yield(L, 0);
+}
+
 void pe_handle_close(struct pe_handle *handle) {
     if (handle->closed) return;
     handle->closed = true;
@@ -90,6 +93,7 @@ void pe_handle_close(struct pe_handle *handle) {
     scope->account->handles--;
     uv_close(handle->uv, on_closed);
     if (handle->class->on_close) handle->class->on_close(handle);
+    pe_task_wake_closed(&handle->waiter);
     pe_scope_release(scope);
 }
 

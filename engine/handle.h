@@ -3,24 +3,23 @@
 /// round. Invariant: memory goes when both Lua and libuv have let go of it; the descriptor goes at pe_handle_close.
 #pragma once
 
-#include "scope.h"
-#include "vm.h"
+#include "task.h"
 
 struct pe_handle;
 
 struct pe_handle_class {
-    const char *name; // "udp socket": the metatable's name, and the word in messages
-    void (*on_close)(
-        struct pe_handle *handle);             // after uv_close: close what libuv does not, fail who waits; may be NULL
-    void (*on_free)(struct pe_handle *handle); // free what the box points to; may be NULL
-    bool outlives_lua; // true: goes on when Lua has forgotten it (a timer); false: that closes it
+    const char *name;                           // "udp socket": the metatable's name, and the word in messages
+    void (*on_close)(struct pe_handle *handle); // after uv_close: close what libuv does not; may be NULL
+    void (*on_free)(struct pe_handle *handle);  // free what the box points to; may be NULL
 };
 
 /// First member of each handle's own struct.
 struct pe_handle {
+    struct pe_wait waiter; // for classes for which one task waits at a time; woken when the handle closes
     const struct pe_handle_class *class;
     struct pe_scope *scope; // owner; NULL before it is opened and once closed
     uv_handle_t *uv;        // NULL before it is opened
+    size_t size;            // of the box, in bytes
     LIST_ENTRY(pe_handle) sibling;
     int references; // userdata 1, libuv 1
     bool closed;
@@ -39,6 +38,10 @@ bool pe_handle_open(struct pe_handle *handle, uv_handle_t *uv);
 
 /// Self of a method, open or closed. Raises if it is something else, or has been collected.
 void *pe_handle_self(lua_State *L);
+
+/// Suspends the running task until `waiter` is woken: `return pe_handle_wait(L, handle);`. Raises if another waits;
+/// gives `nil, "closed", "ECANCELED"` if it is closed.
+int pe_handle_wait(lua_State *L, struct pe_handle *handle);
 
 /// Closes: at once as seen from outside, memory later. May be called again.
 void pe_handle_close(struct pe_handle *handle);

@@ -151,5 +151,4 @@ static const luaL_Reg methods[] = {
 
 void pe_inbox_register(lua_State *L) {
     pe_vm_class(L, sender_name, NULL, methods);
-    lua_pop(L, 1);
 }

@@ -165,7 +165,5 @@ static const luaL_Reg functions[] = {{"write", l_write},   {"reader", l_reader},
                                      {"listen", l_listen}, {"wake_in", l_wake_in}, {NULL, NULL}};
 
 int luaopen_engine_log(lua_State *L) {
-    lua_newtable(L);
-    luaL_register(L, NULL, functions);
-    return 1;
+    return pe_vm_module(L, functions, NULL);
 }

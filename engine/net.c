@@ -45,9 +45,8 @@ static int l_interfaces(lua_State *L) {
     return 1;
 }
 
+static const luaL_Reg functions[] = {{"interfaces", l_interfaces}, {NULL, NULL}};
+
 int luaopen_engine_net(lua_State *L) {
-    lua_newtable(L);
-    lua_pushcfunction(L, l_interfaces);
-    lua_setfield(L, -2, "interfaces");
-    return 1;
+    return pe_vm_module(L, functions, NULL);
 }

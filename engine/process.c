@@ -22,7 +22,6 @@ struct process {
     struct pe_handle handle;
     uv_timer_t limit;
     uv_process_t *child; // lives until it is reaped, its `data` is NULL once this is closed; NULL once it has ended
-    struct pe_wait waiter;
     int64_t code;
     int pid, signal;
     bool is_late, is_over;
@@ -37,14 +36,13 @@ void pe_process_raise_limits(void) {
 
 static void on_close(struct pe_handle *handle) {
     struct process *process = (struct process *)handle;
-    pe_task_wake_closed(&process->waiter);
     if (!process->child) return;
     process->child->data = NULL;
     process->child = NULL;
     kill(-process->pid, SIGKILL);
 }
 
-static const struct pe_handle_class process_class = {"process", on_close, NULL, .outlives_lua = false};
+static const struct pe_handle_class process_class = {.name = "process", .on_close = on_close};
 
 static int push_end(lua_State *L, void *operation) {
     struct process *process = operation;
@@ -68,14 +66,14 @@ static void on_child_exit(uv_process_t *uv, int64_t code, int signal) {
     process->is_over = true;
     process->code = code;
     process->signal = signal;
-    pe_task_finish(&process->waiter, push_end, process);
+    pe_task_finish(&process->handle.waiter, push_end, process);
     pe_handle_close(&process->handle);
 }
 
 static void on_limit(uv_timer_t *timer) {
     struct process *process = timer->data;
     kill(-process->pid, process->is_late ? SIGKILL : SIGTERM);
-    if (!process->is_late) pe_timer_start(timer, on_limit, GRACE, 0);
+    if (!process->is_late) pe_timer_start(timer, on_limit, GRACE);
     process->is_late = true;
 }
 
@@ -146,7 +144,7 @@ static int start(struct process *process, const uv_process_options_t *options, d
     if (!pe_handle_open(&process->handle, (uv_handle_t *)&process->limit)) return UV_ECANCELED;
     int status = start_child(process, options);
     if (status) return pe_handle_close(&process->handle), status;
-    if (isfinite(seconds)) pe_timer_start(&process->limit, on_limit, (uint64_t)(seconds * 1000), 0);
+    if (isfinite(seconds)) pe_timer_start(&process->limit, on_limit, (uint64_t)(seconds * 1000));
     return 0;
 }
 
@@ -177,11 +175,7 @@ static int l_spawn(lua_State *L) {
 // wait() -> exit code, signal or 0, whether the time limit ended it
 static int l_wait(lua_State *L) {
     struct process *process = pe_handle_self(L);
-    if (process->waiter.task) luaL_error(L, "another task waits for process %d already", process->pid);
-    if (process->is_over) return push_end(L, process);
-    if (process->handle.closed) return pe_vm_refuse(L, "closed", "ECANCELED");
-    if (!pe_task_may_wait(L)) return lua_yield(L, 0);
-    return pe_task_suspend(L, &process->waiter, NULL);
+    return process->is_over ? push_end(L, process) : pe_handle_wait(L, &process->handle);
 }
 
 // kill(number)
@@ -198,40 +192,40 @@ static int l_kill(lua_State *L) {
 struct watch {
     struct pe_handle handle;
     uv_signal_t uv;
-    int function; // registry reference; released when the watch closes
+    bool is_due; // it came, and nobody knows
 };
 
-static void on_watch_close(struct pe_handle *handle) {
-    pe_vm_unref(((struct watch *)handle)->function);
-}
+static const struct pe_handle_class watch_class = {.name = "signals"};
 
-static const struct pe_handle_class watch_class = {.name = "signals", .on_close = on_watch_close, .outlives_lua = true};
-
-static void run(lua_State *L, void *argument) {
-    struct watch *watch = argument;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, watch->function);
-    pe_task_spawn(L, watch->handle.scope, 0);
+static int push_signal(lua_State *L, void *watch) {
+    ((struct watch *)watch)->is_due = false;
+    lua_pushboolean(L, 1);
+    return 1;
 }
 
 static void on_signal(uv_signal_t *uv, int number) {
+    struct watch *watch = uv->data;
     (void)number;
-    pe_vm_enter(run, uv->data);
+    watch->is_due = true;
+    pe_task_finish(&watch->handle.waiter, push_signal, watch);
 }
 
-// watch(number, fn) -> watch: runs `fn` as a task at each signal; several that come together may be one.
+// watch(number) -> watch
 static int l_watch(lua_State *L) {
     int number = luaL_checkint(L, 1);
-    luaL_checktype(L, 2, LUA_TFUNCTION);
-    lua_settop(L, 2);
     struct watch *watch = pe_handle_new(L, &watch_class, sizeof *watch);
-    lua_insert(L, 2);
-    watch->function = luaL_ref(L, LUA_REGISTRYINDEX);
     uv_signal_init(pe_vm_loop(), &watch->uv);
     if (!pe_handle_open(&watch->handle, (uv_handle_t *)&watch->uv)) return pe_vm_refuse(L, "closed", "ECANCELED");
     int status = uv_signal_start(&watch->uv, on_signal, number);
     if (!status) return 1;
     pe_handle_close(&watch->handle);
     return pe_vm_fail(L, status, "cannot watch signal %s", sigabbrev_np(number));
+}
+
+// next() -> true when the signal came; several that come together may be one
+static int l_next(lua_State *L) {
+    struct watch *watch = pe_handle_self(L);
+    return watch->is_due ? push_signal(L, watch) : pe_handle_wait(L, &watch->handle);
 }
 
 // names() -> { [number] = name }: HUP, not SIGHUP
@@ -283,7 +277,7 @@ static int l_exit_now(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {{"wait", l_wait}, {"kill", l_kill}, {"close", pe_handle_l_close}, {NULL, NULL}};
-static const luaL_Reg watch_methods[] = {{"close", pe_handle_l_close}, {NULL, NULL}};
+static const luaL_Reg watch_methods[] = {{"next", l_next}, {"close", pe_handle_l_close}, {NULL, NULL}};
 static const luaL_Reg functions[] = {
     {"spawn", l_spawn}, {"watch", l_watch},   {"names", l_names},       {"environment", l_environment},
     {"unset", l_unset}, {"notify", l_notify}, {"exit_now", l_exit_now}, {NULL, NULL}};
@@ -292,7 +286,5 @@ int luaopen_engine_process(lua_State *L) {
     pe_stream_register(L);
     pe_handle_register(L, &process_class, methods);
     pe_handle_register(L, &watch_class, watch_methods);
-    lua_newtable(L);
-    luaL_register(L, NULL, functions);
-    return 1;
+    return pe_vm_module(L, functions, NULL);
 }

@@ -127,11 +127,8 @@ static int l_hand_up(lua_State *L) {
     return 0;
 }
 
-static int l_gc(lua_State *L) {
-    struct pe_scope **box = lua_touserdata(L, 1);
-    if (*box) pe_scope_release(*box);
-    *box = NULL;
-    return 0;
+static void release(void *scope) {
+    pe_scope_release(scope);
 }
 
 // How many handles are open in the process.
@@ -159,9 +156,6 @@ static const luaL_Reg methods[] = {{"child", l_child},         {"spawn", l_spawn
 static const luaL_Reg functions[] = {{"new", l_new}, {"handles", l_handles}, {"timeout", l_timeout}, {NULL, NULL}};
 
 int luaopen_engine_scope(lua_State *L) {
-    lua_newtable(L);
-    luaL_register(L, NULL, functions);
-    pe_vm_class(L, box_name, l_gc, methods);
-    lua_setfield(L, -2, "methods");
-    return 1;
+    pe_vm_class(L, box_name, release, methods);
+    return pe_vm_module(L, functions, box_name);
 }

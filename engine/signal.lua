@@ -33,10 +33,14 @@ function Signals:close()
   self.queue:push(false)
 end
 
-local function note(self, name)
-  if self.waiting[name] then return end
-  self.waiting[name] = true
-  self.queue:push(name)
+-- One that waits to be heard is not noted again.
+local function note(self, watch, name)
+  while watch:next() do
+    if not self.waiting[name] then
+      self.waiting[name] = true
+      self.queue:push(name)
+    end
+  end
 end
 
 --- Its number. Raises if there is no such signal.
@@ -51,12 +55,13 @@ end
 function M.watch(...)
   local self = setmetatable({ queue = task.queue(), waiting = {}, watches = {} }, Signals)
   for i, name in ipairs({ ... }) do
-    local watch, message, code = core.watch(M.number(name, 2), function() note(self, name) end)
+    local watch, message, code = core.watch(M.number(name, 2))
     if not watch then
       self:close()
       return nil, message, code
     end
     self.watches[i] = watch
+    task.spawn(note, self, watch, name)
   end
   return self
 end

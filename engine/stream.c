@@ -16,7 +16,7 @@ static void on_close(struct pe_handle *handle) {
     pe_task_wake_closed(&stream->writer);
 }
 
-static const struct pe_handle_class stream_class = {"stream", on_close, NULL, .outlives_lua = false};
+static const struct pe_handle_class stream_class = {.name = "stream", .on_close = on_close};
 
 int pe_stream_new(lua_State *L, int family, struct pe_stream **result) {
     struct pe_stream *stream = *result = pe_handle_new(L, &stream_class, sizeof *stream);

@@ -4,15 +4,11 @@
 #include "account.h"
 #include "log.h"
 #include "modules.h"
+#include "queue.h"
 #include <assert.h>
 #include <stdlib.h>
 
 enum state { READY, RUNNING, WAITING, FINISHED, FAILED, DROPPED };
-
-struct joiner {
-    struct pe_wait wait;
-    LIST_ENTRY(joiner) sibling;
-};
 
 struct pe_task {
     struct pe_ready ready;
@@ -27,12 +23,14 @@ struct pe_task {
     bool is_doomed; // dropped while it ran: its next wait is its end
     void (*on_end)(lua_State *results, bool is_ok);
     struct pe_scope *inner; // closed when the task ends; NULL: none
-    LIST_HEAD(, joiner) joiners;
+    struct pe_queue joiners;
+    struct pe_place place; // where it stands, if it waits in a queue
     LIST_ENTRY(pe_task) sibling;
 };
 
 static struct pe_task *running;
 static int alive, raised;
+
 static void make_ready(struct pe_task *task) {
     task->state = READY;
     pe_turn_add(&task->ready, task->scope->account);
@@ -49,6 +47,7 @@ struct pe_task *pe_task_spawn(lua_State *L, struct pe_scope *scope, int count) {
     }
     lua_xmove(L, coroutine, count + 1);
     *task = (struct pe_task){.L = coroutine, .scope = scope, .anchor = anchor, .references = 1, .arguments = count};
+    pe_queue_init(&task->joiners);
     pe_scope_hold(scope);
     LIST_INSERT_HEAD(&scope->tasks, task, sibling);
     scope->account->tasks++;
@@ -61,12 +60,17 @@ struct pe_scope *pe_task_scope(void) {
     return running ? running->scope : NULL;
 }
 
+struct pe_place *pe_task_place(void) {
+    return &running->place;
+}
+
 struct pe_scope *pe_task_check_scope(lua_State *L) {
     if (!running) luaL_error(L, "only a task may have tasks, scopes and handles, and none runs here");
     return running->scope;
 }
 
-static void release(struct pe_task *task) {
+static void release(void *pointer) {
+    struct pe_task *task = pointer;
     if (--task->references == 0) free(task);
 }
 
@@ -116,7 +120,7 @@ void pe_task_wake_closed(struct pe_wait *wait) {
 void pe_task_deliver(lua_State *L, struct pe_wait *wait, pe_push push, void *operation) {
     if (!wait->task) return;
     pe_account_charge(wait->task->scope->account);
-    int count = push(L, operation);
+    int count = push ? push(L, operation) : 0;
     pe_account_charge(pe_account_engine());
     pe_task_wake(L, wait, count);
 }
@@ -156,17 +160,12 @@ static void guard(struct pe_task *task, struct pe_scope *scope) {
 
 static void end(struct pe_task *task, enum state state) {
     struct pe_scope *scope = task->scope;
-    struct joiner *joiner;
     task->state = state;
     task->scope = NULL;
     LIST_REMOVE(task, sibling);
     scope->account->tasks--;
     alive--;
-    while ((joiner = LIST_FIRST(&task->joiners))) {
-        LIST_REMOVE(joiner, sibling);
-        pe_task_wake(NULL, &joiner->wait, 0);
-        free(joiner);
-    }
+    while (pe_queue_wake(NULL, &task->joiners, 0)) continue;
     guard(task, NULL);
     pe_vm_unref(task->anchor);
     if (task->on_end) task->on_end(task->L, state == FINISHED);
@@ -181,7 +180,7 @@ static void fail(lua_State *L, struct pe_task *task) {
     lua_xmove(task->L, L, 1);
     const char *message = lua_tostring(L, -1);
     luaL_traceback(L, task->L, NULL, 0);
-    if (LIST_EMPTY(&task->joiners)) {
+    if (TAILQ_EMPTY(&task->joiners.places)) {
         raised++;
         if (!message) message = lua_pushfstring(L, "(the error is a %s, not a message)", luaL_typename(L, top + 1));
         pe_log_write(PE_LOG_ERROR, pe_scope_label(task->scope), message, lua_tostring(L, top + 2));
@@ -299,13 +298,6 @@ int pe_task_l_spawn(lua_State *L, struct pe_scope *scope, int count) {
     return 1;
 }
 
-static int l_gc(lua_State *L) {
-    struct pe_task **box = lua_touserdata(L, 1);
-    if (*box) release(*box);
-    *box = NULL;
-    return 0;
-}
-
 static int l_spawn(lua_State *L) {
     luaL_checktype(L, 1, LUA_TFUNCTION);
     return pe_task_l_spawn(L, pe_task_check_scope(L), lua_gettop(L) - 1);
@@ -321,22 +313,12 @@ static int l_is_finished(lua_State *L) {
     return 1;
 }
 
-static void abandon_joining(struct pe_wait *wait) {
-    struct joiner *joiner = (struct joiner *)wait;
-    LIST_REMOVE(joiner, sibling);
-    free(joiner);
-}
-
 // Waits until the task has ended; gives nothing. `outcome` then has the results.
 static int l_await(lua_State *L) {
     struct pe_task *task = check(L);
     if (task->scope == NULL) return 0;
     if (task == running) luaL_error(L, "a task cannot wait for itself");
-    if (!pe_task_may_wait(L)) return lua_yield(L, 0);
-    struct joiner *joiner = calloc(1, sizeof *joiner);
-    if (!joiner) luaL_error(L, "not enough memory");
-    LIST_INSERT_HEAD(&task->joiners, joiner, sibling);
-    return pe_task_suspend(L, &joiner->wait, abandon_joining);
+    return pe_queue_wait(L, &task->joiners);
 }
 
 // Of an ended task: true and its results; false, the error and a traceback; or nil, "closed", "ECANCELED".
@@ -380,17 +362,11 @@ static int l_stats(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {{"cancel", l_cancel}, {"is_finished", l_is_finished}, {NULL, NULL}};
-static const luaL_Reg functions[] = {{"spawn", l_spawn}, {"await", l_await}, {"outcome", l_outcome},
-                                     {"guard", l_guard}, {"stats", l_stats}, {"may_wait", l_may_wait},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {{"spawn", l_spawn},     {"await", l_await}, {"outcome", l_outcome},
+                                     {"guard", l_guard},     {"stats", l_stats}, {"may_wait", l_may_wait},
+                                     {"running", l_running}, {NULL, NULL}};
 
 int luaopen_engine_task(lua_State *L) {
-    lua_getglobal(L, "coroutine");
-    lua_pushcfunction(L, l_running);
-    lua_setfield(L, -2, "running");
-    lua_newtable(L);
-    luaL_register(L, NULL, functions);
-    pe_vm_class(L, box_name, l_gc, methods);
-    lua_setfield(L, -2, "methods");
-    return 1;
+    pe_vm_class(L, box_name, release, methods);
+    return pe_vm_module(L, functions, box_name);
 }

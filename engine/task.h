@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
+struct pe_place;
 struct pe_task;
 
 /// Embedded in an operation. All zero: nobody waits.
@@ -21,6 +22,7 @@ struct pe_wait {
 };
 
 /// Pushes what an operation gives to its task and returns how many values (at most 8). Runs inside the door; may raise.
+/// NULL: nothing.
 typedef int (*pe_push)(lua_State *L, void *operation);
 
 /// Starts the function under `count` arguments on top of `L` as a task of `scope`; pops them in every case.
@@ -55,6 +57,9 @@ void pe_task_deliver(lua_State *L, struct pe_wait *wait, pe_push push, void *ope
 /// Ends an operation from a libuv callback: enters Lua, makes the results with `push`, wakes the task, resumes it.
 /// Does nothing if nobody waits. If `push` raises, the task gets `nil, message, "ENOMEM"`.
 void pe_task_finish(struct pe_wait *wait, pe_push push, void *operation);
+
+/// The running task's place in a queue. For queue.c.
+struct pe_place *pe_task_place(void);
 
 /// Resumes a task that was ready. For turn.c.
 void pe_task_resume(lua_State *L, struct pe_ready *ready);

@@ -9,6 +9,8 @@ local M = { spawn = core.spawn, stats = core.stats, sleep = timer.sleep, queue =
 
 local Task = core.methods
 
+coroutine.running = core.running
+
 --- Waits for the task's end without raising.
 ---@return boolean|nil ok true and the results; false, the error and a traceback; or nil, "closed", "ECANCELED"
 function Task:join()

@@ -7,7 +7,6 @@
 #include "stream.h"
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -16,7 +15,6 @@
 struct listener {
     struct pe_handle handle;
     uv_poll_t uv;
-    struct pe_wait acceptor;
     int fd, family;
     struct stat file; // of a Unix socket, as we made it: nobody else's is removed
 };
@@ -79,10 +77,9 @@ static void on_close(struct pe_handle *handle) {
     struct listener *listener = (struct listener *)handle;
     remove_file(listener);
     close(listener->fd);
-    pe_task_wake_closed(&listener->acceptor);
 }
 
-static const struct pe_handle_class listener_class = {"listener", on_close, NULL, .outlives_lua = false};
+static const struct pe_handle_class listener_class = {.name = "listener", .on_close = on_close};
 
 static int bind_and_listen(lua_State *L, struct listener *listener, const struct sockaddr *address) {
     const char *path = ((const struct sockaddr_un *)address)->sun_path;
@@ -114,8 +111,7 @@ static int l_listen(lua_State *L) {
 }
 
 static void stop_polling(struct pe_wait *wait) {
-    struct listener *listener = (struct listener *)((char *)wait - offsetof(struct listener, acceptor));
-    uv_poll_stop(&listener->uv);
+    uv_poll_stop(&((struct listener *)wait)->uv);
 }
 
 static int push_ready(lua_State *L, void *unused) {
@@ -127,7 +123,7 @@ static void on_readable(uv_poll_t *uv, int status, int events) {
     struct listener *listener = uv->data;
     (void)status, (void)events;
     uv_poll_stop(uv);
-    pe_task_finish(&listener->acceptor, push_ready, NULL);
+    pe_task_finish(&listener->handle.waiter, push_ready, NULL);
 }
 
 static int take(lua_State *L, const struct listener *listener) {
@@ -146,12 +142,12 @@ static int take(lua_State *L, const struct listener *listener) {
 // accept(is_ready) -> stream, or nil, reason, "EAGAIN" without one. Not ready, it waits until it may be: true.
 static int l_accept(lua_State *L) {
     struct listener *listener = pe_handle_self(L);
-    if (listener->acceptor.task) return pe_stream_push_status(L, UV_EALREADY);
+    if (listener->handle.waiter.task) return pe_stream_push_status(L, UV_EALREADY);
     if (listener->handle.closed) return pe_vm_refuse(L, "closed", "ECANCELED");
     if (lua_toboolean(L, 2)) return take(L, listener);
     if (!pe_task_may_wait(L)) return lua_yield(L, 0);
     int status = uv_poll_start(&listener->uv, UV_READABLE, on_readable);
-    return status ? pe_stream_push_status(L, status) : pe_task_suspend(L, &listener->acceptor, stop_polling);
+    return status ? pe_stream_push_status(L, status) : pe_task_suspend(L, &listener->handle.waiter, stop_polling);
 }
 
 static const luaL_Reg methods[] = {
@@ -161,7 +157,5 @@ static const luaL_Reg functions[] = {{"dial", l_dial}, {"listen", l_listen}, {NU
 int luaopen_engine_tcp(lua_State *L) {
     pe_stream_register(L);
     pe_handle_register(L, &listener_class, methods);
-    lua_newtable(L);
-    luaL_register(L, NULL, functions);
-    return 1;
+    return pe_vm_module(L, functions, NULL);
 }

@@ -26,14 +26,12 @@ struct udp {
     uv_poll_t poll; // active from the first receive on
     int fd;
     const struct family *ip;
-    struct pe_wait receiver;
     struct pe_inbox inbox;
 };
 
 static void on_close(struct pe_handle *handle) {
     struct udp *udp = (struct udp *)handle;
     close(udp->fd);
-    pe_task_wake_closed(&udp->receiver);
 }
 
 static void on_free(struct pe_handle *handle) {
@@ -180,8 +178,8 @@ static int push_datagram(lua_State *L, void *inbox) {
 static void deliver(lua_State *L, void *argument) {
     struct udp *udp = argument;
     while (!udp->handle.closed && pe_inbox_has_batch(&udp->inbox)) {
-        if (udp->receiver.task) {
-            pe_task_deliver(L, &udp->receiver, push_datagram, &udp->inbox);
+        if (udp->handle.waiter.task) {
+            pe_task_deliver(L, &udp->handle.waiter, push_datagram, &udp->inbox);
             pe_turn_run(L);
         } else {
             pe_inbox_store(L, &udp->inbox);
@@ -203,13 +201,11 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
 static int l_receive(lua_State *L) {
     struct udp *udp = check_open(L);
     if (!udp) return 3;
-    if (udp->receiver.task) luaL_error(L, "another task waits for this socket's datagrams");
     int count = pe_inbox_push(L, &udp->inbox);
     if (count) return count;
-    if (!pe_task_may_wait(L)) return lua_yield(L, 0);
     int status = uv_is_active((uv_handle_t *)&udp->poll) ? 0 : uv_poll_start(&udp->poll, UV_READABLE, on_readable);
     if (status) return pe_vm_fail(L, status, "cannot poll a socket");
-    return pe_task_suspend(L, &udp->receiver, NULL);
+    return pe_handle_wait(L, &udp->handle);
 }
 
 static int l_address(lua_State *L) {
@@ -239,11 +235,5 @@ static const luaL_Reg functions[] = {{"open", l_open}, {"canonical", l_canonical
 int luaopen_engine_udp(lua_State *L) {
     pe_inbox_register(L);
     pe_handle_register(L, &udp_class, methods);
-    lua_newtable(L);
-    luaL_register(L, NULL, functions);
-    luaL_getmetatable(L, udp_class.name);
-    lua_getfield(L, -1, "__index");
-    lua_setfield(L, -3, "methods");
-    lua_pop(L, 1);
-    return 1;
+    return pe_vm_module(L, functions, udp_class.name);
 }

@@ -77,10 +77,7 @@ static void set_paths(lua_State *L, const char *root) {
 static void preload_modules(lua_State *L, const char *root) {
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "preload");
-    for (const luaL_Reg *module = pe_modules; module->name; module++) {
-        lua_pushcfunction(L, module->func);
-        lua_setfield(L, -2, module->name);
-    }
+    luaL_register(L, NULL, pe_modules);
     lua_getfield(L, -2, "loaded");
     lua_createtable(L, 0, 2);
     lua_pushstring(L, PE_VERSION);
@@ -145,23 +142,42 @@ int pe_vm_refuse(lua_State *L, const char *message, const char *code) {
     return 3;
 }
 
-void pe_vm_class(lua_State *L, const char *name, lua_CFunction gc, const luaL_Reg *methods) {
+static int l_gc(lua_State *L) {
+    void **box = lua_touserdata(L, 1), *pointer = *box;
+    void (*release)(void *pointer) = (void (*)(void *))lua_touserdata(L, lua_upvalueindex(1));
+    *box = NULL;
+    if (pointer) release(pointer);
+    return 0;
+}
+
+void pe_vm_class(lua_State *L, const char *name, void (*release)(void *pointer), const luaL_Reg *methods) {
     luaL_newmetatable(L, name);
-    if (gc) {
-        lua_pushcfunction(L, gc);
+    if (release) {
+        lua_pushlightuserdata(L, (void *)release);
+        lua_pushcclosure(L, l_gc, 1);
         lua_setfield(L, -2, "__gc");
     }
     lua_pushstring(L, name);
     lua_setfield(L, -2, "__metatable"); // user code sees a name, not the table it could break
     lua_newtable(L);
-    for (; methods->name; methods++) {
+    for (; methods && methods->name; methods++) {
         lua_pushvalue(L, -2);
         lua_pushcclosure(L, methods->func, 1);
         lua_setfield(L, -2, methods->name);
     }
-    lua_pushvalue(L, -1);
-    lua_setfield(L, -3, "__index");
-    lua_remove(L, -2);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}
+
+int pe_vm_module(lua_State *L, const luaL_Reg *functions, const char *class) {
+    lua_newtable(L);
+    luaL_register(L, NULL, functions);
+    if (!class) return 1;
+    luaL_getmetatable(L, class);
+    lua_getfield(L, -1, "__index");
+    lua_setfield(L, -3, "methods");
+    lua_pop(L, 1);
+    return 1;
 }
 
 void *pe_vm_object(lua_State *L, const char *name, size_t size) {

@@ -46,9 +46,12 @@ int pe_vm_fail(lua_State *L, int status, const char *format, ...) __attribute__(
 /// Pushes `nil, message, code` and returns 3.
 int pe_vm_refuse(lua_State *L, const char *message, const char *code);
 
-/// Makes the metatable `name`, closed to user code, with `methods` (each has it as upvalue 1) and `gc` (may be NULL).
-/// Pushes the table of methods.
-void pe_vm_class(lua_State *L, const char *name, lua_CFunction gc, const luaL_Reg *methods);
+/// Makes the metatable `name`, closed to user code, with `methods`, each of which has it as upvalue 1. `release` gets
+/// what a userdata of the class points to, once, when Lua has forgotten it. Both may be NULL.
+void pe_vm_class(lua_State *L, const char *name, void (*release)(void *pointer), const luaL_Reg *methods);
+
+/// Pushes a module's table of `functions`, and `methods`, those of `class` (NULL: none). Returns 1, as luaopen does.
+int pe_vm_module(lua_State *L, const luaL_Reg *functions, const char *class);
 
 /// Pushes a new userdata of that class, all zero. Raises without memory.
 void *pe_vm_object(lua_State *L, const char *name, size_t size);

@@ -1,12 +1,12 @@
 -- SPDX-License-Identifier: MIT
 --- Watchers of one folder or file, for engine.fs. When the path leads elsewhere they go on there; a change of unknown
 --- name is told after that, so that nothing is lost in between.
-local core = require("engine.fs.core")
+local core = require("engine.fs.watch")
 
 local M = {}
 
-local wait, start = core.watcher.wait, core.watcher.start
-core.watcher.wait, core.watcher.start = nil, nil
+local wait, start = core.methods.wait, core.methods.start
+core.methods.wait, core.methods.start = nil, nil
 
 local MAX_NAMES = 64 -- not told yet; more are one change of unknown name
 local LIMITS = { ENOSPC = "fs.inotify.max_user_watches", EMFILE = "fs.inotify.max_user_instances" }
@@ -40,7 +40,7 @@ end
 ---@return engine.fs.watcher? watcher, string? reason, string? code
 function M.new(path)
   local changes = { is_unknown = false } -- held by the core: it must not hold the watcher by them
-  local handle, reason, code = core.watch(function(name) add(changes, name) end)
+  local handle, reason, code = core.new(function(name) add(changes, name) end)
   if not handle then return nil, reason, code end
   path = path:match("^(.-)/*$")
   if path == "" then path = "/" end

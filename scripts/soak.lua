@@ -136,7 +136,10 @@ local function take_line(self, line)
     note(self.least, "lua", tonumber(lua))
     note(self.least, "tasks", tonumber(tasks))
     note(self.least, "handles", tonumber(handles))
-  elseif line:find("reloaded$") then
+    return
+  end
+  self.last = line
+  if line:find("reloaded$") then
     self.reloads = self.reloads + 1
   elseif line:find(" error ", 1, true) then
     self.errors = self.errors + 1
@@ -171,7 +174,7 @@ local function watch_row(self, began)
   local reloads, cpu = self.reloads, usage.of(self.engine.pid).cpu
   repeat
     task.sleep(LOOK)
-    assert(not self.has_ended, "the engine has ended")
+    if self.has_ended then error("the engine has ended: " .. (self.last or "without a word"), 0) end
     local now = usage.of(self.engine.pid)
     note(self.least, "memory", now.memory)
     note(self.least, "descriptors", now.descriptors)

@@ -15,8 +15,10 @@ local RESERVED = { time = true, level = true, source = true, message = true, tra
 function M.quote(text) return '"' .. escape.json(text) .. '"' end
 local quote = M.quote
 
+local function shorten(text) return #text > MAX_BYTES and text:sub(1, MAX_BYTES) .. "..." or text end
+
 local function name_of(key)
-  if type(key) == "string" then return key end
+  if type(key) == "string" then return shorten(key) end
   return type(key) == "number" and ("%.14g"):format(key) or type(key)
 end
 
@@ -61,7 +63,7 @@ end
 
 function encode(out, value, depth)
   local kind = type(value)
-  if kind == "string" then return out:add(quote(value)) end
+  if kind == "string" then return out:add(quote(shorten(value))) end
   if kind == "boolean" then return out:add(tostring(value)) end
   if kind == "number" then
     local is_finite = value == value and value ~= math.huge and value ~= -math.huge
@@ -92,7 +94,7 @@ local function encode_words(out, fields)
   for i = 1, #names do
     local value = rawget(fields, keys[names[i]])
     out:add((i > 1 and " " or "") .. (plain(names[i]) or quote(names[i])) .. "=")
-    local word = type(value) == "string" and plain(value)
+    local word = type(value) == "string" and #value <= MAX_BYTES and plain(value)
     if word then out:add(word) else encode(out, value, 1) end
   end
 end

@@ -14,6 +14,11 @@ local PRIORITIES = { debug = "<7>", info = "<6>", warn = "<4>", error = "<3>" } 
 local is_terminal, device, inode = core.reader()
 local is_journal = ("%.0f:%.0f"):format(device, inode) == os.getenv("JOURNAL_STREAM")
 
+--- What a line begins with so that the journal knows its level; nothing for other readers.
+---@param level engine.log.level
+---@return string
+function M.prefix(level) return is_journal and PRIORITIES[level] or "" end
+
 local function time_of_day() return os.date("%H:%M:%S") end
 
 local function timestamp()
@@ -44,7 +49,7 @@ end
 ---@param message engine.log.message
 ---@return string line
 function M.json(message)
-  local prefix = is_journal and PRIORITIES[message.level] or ""
+  local prefix = M.prefix(message.level)
   local text, left_out = cut(message)
   local parts = {
     ('%s{"time":"%s","level":"%s"'):format(prefix, timestamp(), message.level),
@@ -59,7 +64,7 @@ end
 ---@param message engine.log.message
 ---@return string lines
 function M.text(message)
-  local prefix = is_journal and PRIORITIES[message.level] or ""
+  local prefix = M.prefix(message.level)
   local text, left_out = cut(message)
   local head = is_journal and prefix or (is_terminal and time_of_day() or timestamp()) .. " "
   local words = {

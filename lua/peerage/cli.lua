@@ -4,6 +4,7 @@ local argparse = require("argparse")
 local big_endian = require("peerage.big_endian")
 local crypto = require("engine.crypto")
 local describe = require("peerage.describe")
+local layout = require("engine.log.layout")
 local log = require("engine.log")
 local loader = require("peerage.loader")
 local once = require("peerage.once")
@@ -57,7 +58,10 @@ local function make_parser()
   return parser
 end
 
-local function say(...) io.stderr:write("peerage-lua: ", table.concat({ ... }), "\n") end
+local function say(message)
+  local prefix = layout.prefix("error")
+  io.stderr:write(prefix, "peerage-lua: ", (message:gsub("\n", "\n" .. prefix)), "\n")
+end
 
 -- What the config says to start; nil if it is wrong, which is said. `level` is the log's, the config's own without.
 local function load_plan(path, overrides, level)

@@ -12,6 +12,7 @@ local timer = require("engine.timer")
 local M = {}
 M.__index = M
 
+local MOST_EVENTS = 10000 -- that wait; more are dropped, the oldest first
 local CHANGE_PERIOD = 0.1 -- seconds; on_change comes at most ten times a second
 
 ---@param scope engine.Scope who owns it
@@ -26,6 +27,7 @@ function M.start(scope, settings, nodes, label)
     scope = outer,
     inner = outer:child(nil, nil, account),
     account = account,
+    log = log.named(label),
     failures = Failing.new(),
     settings = settings,
     nodes = nodes,
@@ -33,6 +35,7 @@ function M.start(scope, settings, nodes, label)
     first = 1,
     last = 0,
     has_changed = false,
+    is_dropping = false, -- since somebody last waited in vain
     changed_at = -math.huge,
     wake = task.queue(1),
   }, M)
@@ -53,10 +56,21 @@ end
 
 local function next_event(self)
   local event = self.events[self.first]
-  if not event then return nil end
+  if not event then
+    self.is_dropping = false
+    return nil
+  end
   self.events[self.first] = nil
   self.first = self.first + 1
   return event
+end
+
+local function drop_oldest(self)
+  self.events[self.first] = nil
+  self.first = self.first + 1
+  if self.is_dropping then return end
+  self.is_dropping = true
+  self.log.warn(("on_up() and on_down() are too slow: of more than %d events that wait the oldest are dropped"):format(MOST_EVENTS))
 end
 
 local function call_on_change(self)
@@ -84,6 +98,7 @@ end
 ---@param reason string|nil
 function M:tell(hook, node, reason)
   if not self.settings[hook] then return end
+  if self.last - self.first + 1 >= MOST_EVENTS then drop_oldest(self) end
   self.last = self.last + 1
   self.events[self.last] = {
     hook = hook, node = { name = node.name, port = node.port, meta = copy_meta(node.meta) }, reason = reason,

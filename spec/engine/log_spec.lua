@@ -183,6 +183,14 @@ print(len(lines))']]):format(folder)))
     assert.equal(1024 * 1024, #object.message)
     assert.equal(5, object.cut)
   end)
+
+  it("cuts a field of more than 1 MB, its name as well", function()
+    local objects = json_of([[
+      local long = ("x"):rep(1024 * 1024 + 5)
+      log.info("m", { long = long }) log.info("n", { [long] = 1 })]])
+    assert.equal(1024 * 1024 + 3, #objects[1].long)
+    assert.equal(1, objects[2][("x"):rep(1024 * 1024) .. "..."])
+  end)
 end)
 
 describe("a warning that repeats", function()

@@ -99,6 +99,25 @@ describe("a queue", function()
     assert.equal("kept", queue:pop())
   end)
 
+  it("keeps nothing of a thousand tasks that waited in vain behind one that still does", function()
+    local queue, got = task.queue(), nil
+    local first = task.spawn(function() got = queue:pop() end)
+    turn()
+    local weak = setmetatable({}, { __mode = "k" })
+    for _ = 1, 1000 do
+      local waiting = task.spawn(function() queue:pop() end)
+      weak[waiting] = true
+      turn()
+      waiting:cancel()
+    end
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(next(weak))
+    queue:push("first")
+    first:wait()
+    assert.equal("first", got)
+  end)
+
   it("can be waited for with a timeout, and loses nothing to that", function()
     local queue = task.queue()
     local value, _, code = task.timeout(0.001, function() return queue:pop() end)
@@ -128,14 +147,29 @@ describe("a queue", function()
     assert.is_nil(weak[1])
   end)
 
+  it("lets go of what was popped", function()
+    local queue, weak = task.queue(), setmetatable({}, { __mode = "v" })
+    for i = 1, 3 do
+      weak[i] = {}
+      queue:push(weak[i])
+    end
+    queue:pop()
+    queue:pop()
+    collectgarbage()
+    collectgarbage()
+    assert.same({ nil, nil, {} }, weak)
+    queue:pop()
+  end)
+
   it("raises for a wrong call", function()
     for _, limit in ipairs({ 0, -1 }) do
       assert.error_matches(function() task.queue(limit) end, "expected a limit of at least 1")
     end
-    assert.error_matches(function() task.queue("many") end, "number expected")
+    assert.error_matches(function() task.queue("many") end, "expected a limit of at least 1, found many")
     local queue = task.queue()
-    assert.error_matches(function() queue.push(1, 2) end, "queue expected")
-    assert.error_matches(function() queue.pop() end, "queue expected")
+    assert.error_matches(function() queue.push(1, 2) end, "expected a queue as self, found a number")
+    assert.error_matches(function() queue.pop() end, "expected a queue as self, found a nil")
+    assert.error_matches(function() queue.count("queue") end, "expected a queue as self, found a string")
     assert.equal("queue", getmetatable(queue))
   end)
 end)

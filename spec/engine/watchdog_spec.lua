@@ -145,17 +145,17 @@ describe("the watchdog", function()
 
   it("holds up a timer of others by no more than the budget", function()
     local _, owner = open(0.2)
-    local late, last, ticks = 0, timer.now(), 0
+    local held, last, ticks = 0, os.clock(), 0 -- of CPU time, which other processes on the host take none of
     local clock = timer.every(0.1, function()
-      local now = timer.now()
-      late, last, ticks = math.max(late, now - last - 0.1), now, ticks + 1
+      local now = os.clock()
+      held, last, ticks = math.max(held, now - last), now, ticks + 1
     end)
     for _ = 1, 5 do task.spawn(function() owner:spawn(loop):join() end) end
     task.sleep(1.3)
     clock:stop()
     owner:close()
     assert.is_true(ticks >= 4, ticks)
-    assert.is_true(late < 0.2 + 0.1, late)
+    assert.is_true(held < 0.1 + 0.2 + 0.1, held) -- the period, the budget, the clock's coarseness
     collectgarbage()
   end)
 

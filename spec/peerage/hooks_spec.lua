@@ -39,6 +39,15 @@ describe("hooks", function()
     end
   end)
 
+  it("that are too slow for what comes lose the oldest, which is said once", function()
+    settings.on_up = record("up")
+    for i = 1, 10002 do hooks:tell("on_up", { name = "n" .. i }) end
+    for i = 3, 10002 do assert.equal("n" .. i, calls:pop()[2]) end
+    hooks:tell("on_up", { name = "more" })
+    assert.equal("more", calls:pop()[2])
+    assert.equal(1, hearing:count("too slow"))
+  end)
+
   it("come one at a time, though they wait", function()
     local running, most = 0, 0
     settings.on_up = function(node)

@@ -10,16 +10,18 @@ local usage = require("support.usage")
 
 local BUDGET = 0.2 -- seconds
 
--- The second cluster polls ten times a second and has a timer of 100 ms; both are said to be late or not.
+-- The second cluster polls ten times a second and has a timer of 100 ms; both are said to be late or not. Time in which the
+-- process did not run, for others wanted the CPU, is nobody's fault.
 local CONFIG = [[
 local timer = require("engine.timer")
 local worst, polls = 0, 0
 local neighbour = {}
 function neighbour.serve(self)
-  local last = timer.now()
+  local last, cpu = timer.now(), os.clock()
   while true do
     require("engine.task").sleep(0.1)
-    worst, last = math.max(worst, timer.now() - last - 0.1), timer.now()
+    worst = math.max(worst, math.min(timer.now() - last - 0.1, os.clock() - cpu))
+    last, cpu = timer.now(), os.clock()
   end
 end
 function neighbour.poll()
@@ -58,15 +60,12 @@ describe("beside a neighbour, in a process that goes on,", function()
     daemon = Daemon.start({ folder.path .. "/config.lua" })
   end
 
-  -- Ten more polls of the neighbour, none of whose waits was longer than `most` seconds too long. A budget is CPU time: where
-  -- others want the CPU as well that takes longer, so one good report of four will do, each of a second at least.
+  -- Twenty more polls of the neighbour, none of whose waits was longer than `most` seconds too long.
   local function await_neighbour(most)
-    local line
-    for _ = 1, 4 do
-      line = daemon:expect("neighbour: ")
-      if tonumber(line:match("late by ([%d.]+) s")) <= most then return end
+    for _ = 1, 2 do
+      local line = daemon:expect("neighbour: ")
+      if tonumber(line:match("late by ([%d.]+) s")) > most then error(line, 2) end
     end
-    error(line, 2)
   end
 
   local function goes_on_beside(text)

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 ---@meta engine.timer
 
---- Timers on the monotonic clock, to the millisecond; `after` and `sleep` are never early. A timer belongs to the scope
+--- Timers on the monotonic clock, to the millisecond; `after` and `sleep` are never early. A timer is a task of the scope
 --- of the task that made it and goes on when Lua has forgotten it.
 ---@class engine.timer.module
 local timers = {}
@@ -23,7 +23,8 @@ function timers.wall_clock() end
 ---@return engine.timer? timer, string? message, string? code "closed", "ECANCELED" if the caller's scope is closed
 function timers.after(seconds, fn) end
 
---- Runs `fn()` again and again, each time as a task of its own, also when the one before has not ended.
+--- Runs `fn()` again and again, each time as a task of its own, also when the one before has not ended. It keeps its
+--- rhythm: what comes late does not put off the next, and a time that is missed is left out.
 ---@param seconds number more than 0, to 1e9
 ---@param fn function
 ---@return engine.timer? timer, string? message, string? code "closed", "ECANCELED" if the caller's scope is closed
