@@ -87,7 +87,10 @@ describe("while it runs", function()
     folder:write("homies.lua", provider('print("polled") return { "first@a" }'))
     start(0.3, "budget = 0.2,")
     daemon:expect("nodes: first@a")
-    for file, message in pairs({ ["homies.lua"] = "provider homies held the engine for 0.", ["config.lua"] = "config held the engine for 1." }) do
+    for file, message in pairs({
+      ["homies.lua"] = "provider homies held the engine for 0.",
+      ["config.lua"] = "config held the engine for 1.",
+    }) do
       folder:write(file, "while true do end")
       daemon:expect(message)
       expect_poll("polled")
