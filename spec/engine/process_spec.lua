@@ -384,11 +384,14 @@ end)
 describe("process", function()
   local function engine(script, notify_socket)
     local path = os.tmpname()
-    finally(function() os.remove(path) end)
     local file = assert(io.open(path, "w"))
     file:write(script)
     file:close()
-    return assert(process.run({ "sh", "-c", 'exec /proc/$PPID/exe run "$0"', path, timeout = 20, env = { NOTIFY_SOCKET = notify_socket } }))
+    local ended, message = process.run({
+      "sh", "-c", 'exec /proc/$PPID/exe run "$0"', path, timeout = 20, env = { NOTIFY_SOCKET = notify_socket },
+    })
+    os.remove(path)
+    return assert(ended, message)
   end
 
   it("exit_now ends the engine without a goodbye", function()

@@ -25,7 +25,7 @@ local VICTIM = [[
     assert(listener:accept():write("y") and client:read() == "y")
     assert(process.run({ "true" }).code == 0 and task.spawn(function() return 5 end):wait() == 5)
     local before = collectgarbage("count")
-    for _ = 1, 20 do local _ = ("x"):rep(1e6) end
+    for i = 1, 5000 do local _ = ("x"):rep(1e4) .. i end
     assert(collectgarbage("count") < before + 15000, "the collector stands still")
     return { "whole@h" }
   end
@@ -147,7 +147,7 @@ describe("a provider that takes all there is", function()
     return {
       name = "me@127.0.0.1", connect = "none", sync_offset = 0,
       clusters = {
-        glutton = { via = "glutton", log_results = false, interval = 0.1, timeout = 1, sync_offset = 500 },
+        glutton = { via = "glutton", log_results = false, interval = 0.1, timeout = 1, budget = 0.5, sync_offset = 500 },
         victim = { via = "victim", log_results = false, interval = 0.1 },
       },
     }]]
@@ -228,5 +228,13 @@ describe("a provider that takes all there is", function()
     ["when its poll times out"] = "eat_tasks() task.sleep(1e6)",
   }) do
     it("gives the tasks back " .. what, function() expect_given_back(feed(meal)) end)
+  end
+
+  for what, meal in pairs({ descriptors = "eat_descriptors()", tasks = "eat_tasks()" }) do
+    it("gives the " .. what .. " back when its poll is interrupted", function()
+      local before = feed(meal .. " while true do end")
+      daemon:expect("provider glutton held the engine for 0.5")
+      expect_given_back(before)
+    end)
   end
 end)

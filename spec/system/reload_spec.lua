@@ -65,6 +65,42 @@ describe("while it runs", function()
     daemon:expect("nodes: third@a")
   end)
 
+  -- The version that answers `text` is polled once more from now on.
+  local function expect_poll(text)
+    daemon.matched[text] = #daemon.log
+    daemon:expect(text)
+  end
+
+  it("goes back to the version before when the new one loops at its first poll", function()
+    folder:write("homies.lua", provider('print("polled") return { "first@a" }'))
+    start(0.3, "budget = 0.2,")
+    daemon:expect("nodes: first@a")
+    folder:write("homies.lua", provider("while true do end"))
+    daemon:expect("the previous one runs again: provider homies held the engine for 0.")
+    expect_poll("polled")
+    assert.is_false(daemon:has_said("not found"))
+    folder:write("homies.lua", provider('return { "third@a" }'))
+    daemon:expect("nodes: third@a")
+  end)
+
+  it("keeps what runs when the new file of a provider, or the new config, loops", function()
+    folder:write("homies.lua", provider('print("polled") return { "first@a" }'))
+    start(0.3, "budget = 0.2,")
+    daemon:expect("nodes: first@a")
+    for file, message in pairs({
+      ["homies.lua"] = "provider homies held the engine for 0.",
+      ["config.lua"] = "config held the engine for 1.",
+    }) do
+      folder:write(file, "while true do end")
+      daemon:expect(message)
+      expect_poll("polled")
+    end
+    assert.is_false(daemon:has_said("not found"))
+    folder:write("config.lua", CONFIG:format(0.3, "budget = 0.2,"))
+    folder:write("homies.lua", provider('return { "mended@a" }'))
+    daemon:expect("nodes: mended@a")
+  end)
+
   it("keeps a new version that cannot find out at its first poll", function()
     start(60)
     daemon:expect("nodes: first@a")

@@ -219,15 +219,14 @@ describe("engines with via = \"udp\" and a secret", function()
     expect_next(2, all[2], 3)
   end)
 
-  -- Two libraries want to be loaded first there: the sanitizer's and faketime's.
-  local is_sanitized = Daemon.binary():find("asan", 1, true) ~= nil
-  local it_if_plain = is_sanitized and function() end or it
-
-  it_if_plain("hear those whose clocks are wrong by less than max_skew, and say why they do not hear others", function()
+  it("hear those whose clocks are wrong by less than max_skew, and say why they do not hear others", function()
     local preload = process.run({ "faketime", "-f", "+0s", "printenv", "LD_PRELOAD" })
     if not preload or preload.code ~= 0 then return pending("faketime is missing") end
     local function clock(shift)
-      return { LD_PRELOAD = preload.stdout:match("%S+"), FAKETIME = shift, FAKETIME_DONT_FAKE_MONOTONIC = "1" }
+      return {
+        LD_PRELOAD = preload.stdout:match("%S+"), FAKETIME = shift, FAKETIME_DONT_FAKE_MONOTONIC = "1",
+        ASAN_OPTIONS = "verify_asan_link_order=0",
+      }
     end
     local secret = ('secret = "%s"'):format(OLD)
     start(1, secret)
