@@ -70,7 +70,7 @@ describe("beside a neighbour, in a process that goes on,", function()
 
   local function goes_on_beside(text)
     daemon:expect(text)
-    await_neighbour(BUDGET + 0.3)
+    await_neighbour(BUDGET + 0.15)
     assert.is_false(daemon:has_said("in a row"), "so late that it was not polled any more")
   end
 
