@@ -98,7 +98,9 @@ describe("require of a provider", function()
 
   it("is a wrong call without a name", function() fails("expected a module's name, found a nil", make(), nil) end)
 
-  for _, name in ipairs({ "debug", "ffi", "jit", "jit.util", "package", "engine.udp.core", "engine.log.repeats" }) do
+  for _, name in ipairs({ "debug", "ffi", "jit", "jit.util", "package", "engine.udp.core", "engine.log.repeats", "engine.signal",
+    "engine.stream", "peerage.registry", "peerage.roster", "peerage.service", "peerage.instance", "peerage.accounts",
+    "peerage.stats", "peerage.erlang.etf", "peerage.no_such" }) do
     it("does not give " .. name, function() fails(("require: %s is not open to providers"):format(name), make(), name) end)
   end
 
@@ -125,24 +127,37 @@ describe("require of a provider", function()
     assert.equal("function", type(require("engine.log").info))
   end)
 
-  it("hides what one does to the classes and tables in a module of the engine's", function()
-    local loader, Registry = require("peerage.loader"), require("peerage.registry")
-    local one = make()
-    one("peerage.loader").PROVIDER.method = "other"
-    one("peerage.loader").PROVIDER.optional[1] = nil
-    one("peerage.cluster").__index.poll = nil
-    assert.same({ "poll", "serve" }, { loader.PROVIDER.method, loader.PROVIDER.optional[1] })
-    assert.equal("function", type(require("peerage.cluster").poll))
-    local cluster = one("peerage.cluster")
-    assert.equal(cluster, cluster.__index) -- it is whole in itself
-    assert.same({ 0, 0 }, { one("peerage.registry").new():count() })
-    assert.equal("function", type(Registry.new))
+  it("gives the built-in ones what they need besides", function()
+    local root = require("engine").root
+    for folder_of, name in pairs({ ["/providers"] = "peerage.roster", ["/lua/peerage/connectors"] = "peerage.erlang.node" }) do
+      assert.equal("table", type(requirer.new(unit, root .. folder_of, nil, environment.new())(name)))
+    end
+  end)
+
+  it("gives of the engine as a whole what it costs and its version", function()
+    local names = {}
+    for name in pairs(make()("peerage")) do names[#names + 1] = name end
+    table.sort(names)
+    assert.same({ "stats", "version" }, names)
+    assert.equal("function", type(require("peerage").start))
+  end)
+
+  it("shows no class by an object", function()
+    local require = make()
+    local tcp, process_of = require("engine.tcp"), require("engine.process")
+    local listener = assert(tcp.listen({ host = "127.0.0.1", port = 0 }))
+    local client = assert(tcp.connect({ host = "127.0.0.1", port = select(2, listener:address()) }))
+    local child, signals = assert(process_of.start({ "true" })), assert(process_of.signals("USR2"))
+    local watcher = assert(require("engine.fs").watch(folder.path))
+    for _, object in ipairs({ listener, client, child, signals, watcher }) do assert.is_nil(object.__index) end
+    for _, object in ipairs({ listener, client, signals, watcher, child }) do object:close() end
   end)
 
   it("keeps back what is set, or ended, for the whole process", function()
     local log, processes = make()("engine.log"), make()("engine.process")
     for _, name in ipairs({ "capture", "format", "level", "repeat_window" }) do assert.is_nil(log[name], name) end
-    assert.same({ "function", "nil", "function" }, { type(log.info), type(processes.exit_now), type(processes.run) })
+    assert.same({ "function", "nil", "nil", "function" },
+      { type(log.info), type(processes.exit_now), type(processes.notify), type(processes.run) })
     assert.same({ "function", "function" }, { type(require("engine.log").level), type(process.exit_now) })
   end)
 
