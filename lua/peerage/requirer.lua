@@ -5,6 +5,7 @@ local copy = require("peerage.copy")
 local deep_copy = require("peerage.deep_copy")
 local engine = require("engine")
 local environment = require("peerage.environment")
+local loading = require("engine.vm.loading")
 local source = require("peerage.source")
 
 local M = {}
@@ -15,8 +16,6 @@ local function set(names)
   for _, name in ipairs(names) do result[name] = true end
   return result
 end
-
-local LOADING = {} -- stands for a module until its file has run
 
 -- What anyone gets. There is no class among them: what makes objects would show the one that the engine's objects share.
 local OPEN = set({
@@ -59,7 +58,7 @@ local function private(module)
 end
 
 local function engine_module(name)
-  local whole, module = require(name), {}
+  local whole, module = loading.require(name), {}
   if GIVEN[name] then
     for _, given in ipairs(GIVEN[name]) do module[given] = whole[given] end
     return module
@@ -91,7 +90,7 @@ local function run_file(globals, name, text, path)
 end
 
 local function require_from_system(unit, name, beside)
-  local ok, result = pcall(require, name)
+  local ok, result = pcall(loading.require, name)
   if ok then return private(result) end
   if type(result) ~= "string" or not result:find("^module '[^']*' not found:") then error(result, 0) end
   for _, path in ipairs(beside) do unit.files[path] = false end -- one of them may come
@@ -105,7 +104,7 @@ end
 ---@param globals table the unit's environment
 ---@return fun(name: string): any
 function M.new(unit, folder, memory, globals)
-  local loaded = { _G = globals }
+  local loaded, marks = { _G = globals }, loading.marks()
   for _, name in ipairs(environment.LIBRARIES) do loaded[name] = globals[name] end
 
   local function load(name)
@@ -124,13 +123,9 @@ function M.new(unit, folder, memory, globals)
   return function(name)
     if type(name) ~= "string" then error("require: expected a module's name, found a " .. type(name), 2) end
     if is_closed(name, folder) then error(("require: %s is not open to providers"):format(name), 2) end
-    if loaded[name] == LOADING then error(("require: %s requires itself"):format(name), 2) end
     if loaded[name] == nil then
-      loaded[name] = LOADING
-      local ok, result = pcall(load, name)
-      loaded[name] = nil
-      if not ok then error(result, 0) end
-      loaded[name] = result
+      if loading.is_marked(marks, name) then error(("require: %s is being loaded: it requires itself"):format(name), 2) end
+      loaded[name] = loading.run(marks, name, load)
     end
     return loaded[name]
   end

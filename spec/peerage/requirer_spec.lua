@@ -1,10 +1,13 @@
 -- SPDX-License-Identifier: MIT
 -- `require` of a provider: where it looks, and that nobody else sees what is done to what it gives.
 local Folder = require("support.folder")
+local accounts = require("peerage.accounts")
+local call = require("peerage.call")
 local environment = require("peerage.environment")
 local fs = require("engine.fs")
 local process = require("engine.process")
 local requirer = require("peerage.requirer")
+local scopes = require("engine.scope")
 
 describe("require of a provider", function()
   local folder, unit
@@ -93,7 +96,50 @@ describe("require of a provider", function()
   it("tells a module that requires itself", function()
     folder:write("a.lua", "require('b')")
     folder:write("b.lua", "require('a')")
-    fails("a requires itself", make(), "a")
+    fails("a is being loaded: it requires itself", make(), "a")
+  end)
+
+  describe("loads again what was ended in the middle:", function()
+    local scope, account
+
+    before_each(function()
+      account = accounts.new("provider", { budget = 0.1, memory_limit = 4 * 2 ^ 20 })
+      scope = scopes.new("provider", nil, account)
+    end)
+    after_each(function() scope:close() end)
+
+    local SLOW = {
+      ["a loop"] = { "while true do end", "held the engine" },
+      ["too much memory"] = { "local t = {} while true do t[#t + 1] = {} end", "not enough memory" },
+      ["a wait"] = { "require('engine.task').sleep(60)", "timed out" },
+    }
+
+    for what, case in pairs(SLOW) do
+      it("a file with " .. what, function()
+        folder:write("helper.lua", case[1])
+        local require = make()
+        local ok, failure = call.run(scope, 0.3, require, "helper")
+        assert.is_false(ok)
+        assert.is_truthy(failure.message:find(case[2], 1, true), failure.message)
+        folder:write("helper.lua", "return 'whole'")
+        assert.equal("whole", require("helper"))
+      end)
+    end
+
+    it("a module of the system, and what it requires, for all", function()
+      local inner = folder:write("slow_inner.lua", "while true do end")
+      folder:write("slow_outer.lua", "return require('slow_inner')")
+      local path, one = package.path, requirer.new(unit, "/nowhere", nil, environment.new())
+      package.path = folder.path .. "/?.lua;" .. path
+      local ok, failure = call.run(scope, 5, one, "slow_outer")
+      assert.is_false(ok)
+      assert.is_truthy(failure.message:find("held the engine", 1, true), failure.message)
+      assert.same({}, { package.loaded.slow_outer, package.loaded.slow_inner })
+      assert(fs.write(inner, "return 'whole'"))
+      local again = { pcall(requirer.new(unit, "/nowhere", nil, environment.new()), "slow_outer") }
+      package.path, package.loaded.slow_outer, package.loaded.slow_inner = path, nil, nil
+      assert.same({ true, "whole" }, again)
+    end)
   end)
 
   it("is a wrong call without a name", function() fails("expected a module's name, found a nil", make(), nil) end)
