@@ -50,9 +50,12 @@ local function is_closed(name, folder)
   return CLOSED[name] or name:find("^jit%.")
 end
 
+local HAVE_SETTINGS = set({ "cjson", "cjson.safe" }) -- which new() makes anew
+
 -- Of a system's module: one level deep, since it may tell its tables by identity.
-local function private(module)
+local function private(name, module)
   if type(module) ~= "table" then return module end
+  if HAVE_SETTINGS[name] and type(module.new) == "function" then return module.new() end
   local result, metatable = copy(module), getmetatable(module)
   return type(metatable) == "table" and setmetatable(result, metatable) or result
 end
@@ -91,7 +94,7 @@ end
 
 local function require_from_system(unit, name, beside)
   local ok, result = pcall(loading.require, name)
-  if ok then return private(result) end
+  if ok then return private(name, result) end
   if type(result) ~= "string" or not result:find("^module '[^']*' not found:") then error(result, 0) end
   for _, path in ipairs(beside) do unit.files[path] = false end -- one of them may come
   error(("module '%s' not found: looked for %s and on the system's Lua path"):format(name, table.concat(beside, ", ")), 0)

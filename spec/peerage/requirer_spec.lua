@@ -199,6 +199,19 @@ describe("require of a provider", function()
     for _, object in ipairs({ listener, client, signals, watcher, child }) do object:close() end
   end)
 
+  for _, name in ipairs({ "cjson", "cjson.safe" }) do
+    it("gives a " .. name .. " with settings of its own", function()
+      local one, other = make()(name), make()(name)
+      one.encode_invalid_numbers("null")
+      one.encode_max_depth(1)
+      for _, json in ipairs({ other, require(name) }) do
+        assert.equal("[[[1]]]", json.encode({ { { 1 } } }))
+        local ok, text = pcall(json.encode, 0 / 0)
+        assert.is_falsy(ok and text)
+      end
+    end)
+  end
+
   it("keeps back what is set, or ended, for the whole process", function()
     local log, processes = make()("engine.log"), make()("engine.process")
     for _, name in ipairs({ "capture", "format", "level", "repeat_window" }) do assert.is_nil(log[name], name) end
