@@ -11,6 +11,7 @@ local source = require("peerage.source")
 local M = {}
 
 local CLOSED = { debug = true, ffi = true, jit = true, package = true }
+
 local function set(names)
   local result = {}
   for _, name in ipairs(names) do result[name] = true end
@@ -92,7 +93,14 @@ local function run_file(globals, name, text, path)
   return result == nil or result
 end
 
+-- What is closed has other names that lead to its file, such as "peerage/registry".
+local function is_engine_file(name)
+  local path = package.searchpath(name, package.path)
+  return path and path:sub(1, #engine.root + 1) == engine.root .. "/"
+end
+
 local function require_from_system(unit, name, beside)
+  if is_engine_file(name) then error(("require: %s is not open to providers"):format(name), 0) end
   local ok, result = pcall(loading.require, name)
   if ok then return private(name, result) end
   if type(result) ~= "string" or not result:find("^module '[^']*' not found:") then error(result, 0) end

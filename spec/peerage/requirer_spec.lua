@@ -146,7 +146,8 @@ describe("require of a provider", function()
 
   for _, name in ipairs({ "debug", "ffi", "jit", "jit.util", "package", "engine.udp.core", "engine.log.repeats", "engine.signal",
     "engine.stream", "peerage.registry", "peerage.roster", "peerage.service", "peerage.instance", "peerage.accounts",
-    "peerage.stats", "peerage.erlang.etf", "peerage.no_such" }) do
+    "peerage.stats", "peerage.erlang.etf", "peerage.no_such", "peerage/registry", "lua.peerage.accounts",
+    "engine/signal" }) do
     it("does not give " .. name, function() fails(("require: %s is not open to providers"):format(name), make(), name) end)
   end
 

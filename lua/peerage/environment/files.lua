@@ -115,9 +115,9 @@ function M.new()
   local function open_default(file, mode)
     if library.type(file) then return file end
     if type(file) ~= "string" then error("expected a file or its name, found a " .. type(file), 3) end
-    local opened, message = open(file, mode)
-    if not opened then error(message, 3) end
-    return opened
+    local found, message = open(file, mode)
+    if not found then error(message, 3) end
+    return found
   end
 
   function library.input(file)
