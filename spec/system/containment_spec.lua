@@ -23,6 +23,7 @@ local VICTIM = [[
     local client = assert(tcp.connect({ host = "127.0.0.1", port = select(2, listener:address()) }))
     assert(listener:accept():write("y") and client:read() == "y")
     assert(process.run({ "true" }).code == 0 and task.spawn(function() return 5 end):wait() == 5)
+    assert(require("cjson").encode({ a = { 1 } }) == '{"a":[1]}' and io.open("/dev/null"):read() == nil)
     local before = collectgarbage("count")
     for _ = 1, 20 do local _ = ("x"):rep(1e6) end
     assert(collectgarbage("count") < before + 15000, "the collector stands still")
@@ -42,6 +43,11 @@ local ATTACKS = {
     pcall(function() getmetatable("").__index.rep = nil end)
     pcall(function() getmetatable("").__index = nil end)
     pcall(setmetatable, "", {})]],
+  ["the methods of files"] = [[
+    local file = io.open("/dev/null")
+    pcall(function() file.__index.read = function() error("broken") end end)
+    pcall(function() file.__index = nil end)]],
+  ["the settings of JSON"] = [[ for _, name in pairs({ "cjson", "cjson.safe" }) do require(name).encode_max_depth(1) end ]],
   ["the collector"] = [[
     for _, option in pairs({ "stop", "setpause", "setstepmul" }) do pcall(collectgarbage, option, 100000) end]],
   ["the process"] = [[ pcall(function() os.exit(3) end) pcall(function() require("engine.process").exit_now(3) end) ]],
@@ -227,6 +233,13 @@ describe("a provider that takes all there is", function()
     daemon:expect("victim: EMFILE")
     expect_given_back(before)
     assert.is_true(daemon:has_said("timed out after 1 s"))
+  end)
+
+  it("leaves descriptors to the others while it keeps files open", function()
+    local before = feed("repeat local file = io.open('/dev/null') taken[#taken + 1] = file until not file " ..
+      "print('taken: ' .. #taken) return {}")
+    eventually(function() return tasks_at_last(before.first) < math.huge end)
+    assert.is_falsy(daemon:has_said("victim: EMFILE"))
   end)
 
   for what, meal in pairs({
