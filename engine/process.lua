@@ -18,8 +18,7 @@ local RUN_OPTIONS = { stdin = true, env = true, cwd = true, timeout = true, max_
 
 ---@class engine.process.Process
 local Process = {}
-Process.__index = Process
-Process.__name = "process"
+local class = { __index = Process, __name = "process" } -- apart: nobody gets at it by an object
 
 local function check_type(options, name, kind, other)
   local found = type(options[name])
@@ -87,7 +86,7 @@ local function start(arguments, options, has_stderr)
   local self = setmetatable({
     handle = handle, pid = pid, name = arguments[1], seconds = seconds,
     stdin = wrap(input, "input"), stdout = wrap(output, "output"), stderr = wrap(errors, "error"),
-  }, Process)
+  }, class)
   if type(options.stdin) == "string" then
     task.spawn(function()
       self.stdin:write(options.stdin)

@@ -10,8 +10,7 @@ for number, name in pairs(M.names) do numbers[name] = number end
 
 ---@class engine.process.Signals
 local Signals = {}
-Signals.__index = Signals
-Signals.__name = "signals"
+local class = { __index = Signals, __name = "signals" } -- apart: nobody gets at it by an object
 
 --- Waits for the next one.
 function Signals:next()
@@ -53,7 +52,7 @@ end
 
 --- Takes signals. As in the stub of engine.process.
 function M.watch(...)
-  local self = setmetatable({ queue = task.queue(), waiting = {}, watches = {} }, Signals)
+  local self = setmetatable({ queue = task.queue(), waiting = {}, watches = {} }, class)
   for i, name in ipairs({ ... }) do
     local watch, message, code = core.watch(M.number(name, 2))
     if not watch then

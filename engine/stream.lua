@@ -13,8 +13,7 @@ local UNFINISHED = "an earlier write that was given up is still under way: flush
 ---@field private at integer
 ---@field private size integer bytes that are kept
 local Stream = {}
-Stream.__index = Stream
-Stream.__name = "stream"
+local class = { __index = Stream, __name = "stream" } -- apart: nobody gets at it by an object
 
 local M = {}
 
@@ -23,11 +22,11 @@ local M = {}
 ---@param label string whom it connects, for messages: "10.0.0.1:9000"
 ---@return engine.tcp.Stream
 function M.new(handle, label)
-  return setmetatable({ handle = handle, label = label, chunks = {}, at = 1, size = 0 }, Stream)
+  return setmetatable({ handle = handle, label = label, chunks = {}, at = 1, size = 0 }, class)
 end
 
 local function handle_of(self)
-  if getmetatable(self) == Stream then return self.handle end
+  if getmetatable(self) == class then return self.handle end
   error(("expected a stream as self, found a %s: call the method with a colon"):format(type(self)), 3)
 end
 

@@ -141,8 +141,7 @@ end
 ---@field private handle userdata
 ---@field private label string
 local Listener = {}
-Listener.__index = Listener
-Listener.__name = "listener"
+local class = { __index = Listener, __name = "listener" } -- apart: nobody gets at it by an object
 
 -- Whether a socket file is there and nobody listens on it.
 local function is_stale(path)
@@ -168,7 +167,7 @@ function M.listen(given)
   else
     reason, code = "expected an address like 0.0.0.0 or ::1", "EINVAL"
   end
-  if handle then return setmetatable({ handle = handle, label = label }, Listener) end
+  if handle then return setmetatable({ handle = handle, label = label }, class) end
   if settings.path and code == "EADDRINUSE" and is_stale(address) then
     reason = "a socket file is left there that nobody listens on: remove it"
   end

@@ -13,8 +13,7 @@ local LIMITS = { ENOSPC = "fs.inotify.max_user_watches", EMFILE = "fs.inotify.ma
 
 ---@class engine.fs.watcher
 local Watcher = {}
-Watcher.__index = Watcher
-Watcher.__name = "watcher"
+local class = { __index = Watcher, __name = "watcher" } -- apart: nobody gets at it by an object
 
 -- Changes of one name are one. The unknown one takes no memory: it is told when there is none.
 local function add(changes, name)
@@ -44,7 +43,7 @@ function M.new(path)
   if not handle then return nil, reason, code end
   path = path:match("^(.-)/*$")
   if path == "" then path = "/" end
-  local self = setmetatable({ handle = handle, changes = changes, path = path, name = path:match("[^/]*$") }, Watcher)
+  local self = setmetatable({ handle = handle, changes = changes, path = path, name = path:match("[^/]*$") }, class)
   local is_started
   is_started, reason, code = start(handle, path)
   if is_started then return self end
@@ -90,8 +89,8 @@ function Watcher:each() return Watcher.next, self end
 --- Ends it. May be called again.
 function Watcher:close() self.handle:close() end
 
-Watcher.__call = Watcher.next
+class.__call = Watcher.next
 
-function Watcher:__tostring() return tostring(self.handle) end
+function class:__tostring() return tostring(self.handle) end
 
 return M

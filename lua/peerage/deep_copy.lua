@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 --- Copies a table and all tables in it: the shape, cycles too, and the metatables, which are shared. Functions, userdata and
---- coroutines stay what they are, and no metamethod runs.
+--- coroutines stay what they are, and no metamethod runs or hides a metatable.
 
 local function copy(value, copies)
   if type(value) ~= "table" then return value end
@@ -8,7 +8,7 @@ local function copy(value, copies)
   local result = {}
   copies[value] = result
   for key, item in next, value do result[copy(key, copies)] = copy(item, copies) end
-  return setmetatable(result, getmetatable(value))
+  return setmetatable(result, debug.getmetatable(value))
 end
 
 ---@generic T

@@ -20,9 +20,18 @@ M.LIBRARIES = { "bit", "coroutine", "io", "math", "os", "string", "table" }
 -- A locale is the whole process's.
 local REMOVED = { os = { "exit", "setlocale" }, string = { "dump" } }
 
--- Methods of strings and files go through one metatable each: nobody may reach into it.
+-- Methods of strings and files go through one metatable each: nobody may reach into it, nor by `file.__index`.
+local function methods_apart(metatable)
+  local methods = {}
+  for name, method in next, metatable do
+    if not name:find("^__") then methods[name] = method end
+  end
+  return methods
+end
+
+local file_class = debug.getmetatable(io.stdout)
 getmetatable("").__metatable = "string"
-getmetatable(io.stdout).__metatable = "file"
+file_class.__index, file_class.__metatable = methods_apart(file_class), "file"
 rawset(string, "gsub", nesting.gsub) -- also as the method that all strings have
 
 local CLOSED = "closed" -- what is told of a metatable that is not the environment's own

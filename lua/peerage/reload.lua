@@ -10,6 +10,7 @@ local M = {}
 M.__index = M
 
 local DELAY = 0.2 -- seconds after the first event: an editor's save is several
+local GONE = { ENOENT = true, ENOTDIR = true }
 
 ---@param scope engine.Scope
 ---@param is_watching boolean false: it looks only when it is told to
@@ -23,7 +24,7 @@ function M.start(scope, is_watching, files, on_change, on_reload)
     on_reload = on_reload or function() end,
     seen = files(), -- the last content of each file, in use or refused
     signatures = {}, -- of the last check
-    missing = {},
+    missing = {}, -- path to what was said of it
     forgotten = {}, -- a set of paths to report, changed or not
     wake = task.queue(1),
   }, M)
@@ -44,10 +45,11 @@ local function signature(path)
   return stat and ("%d %.9f %d"):format(stat.inode, stat.mtime, stat.size) or "none"
 end
 
-local function say_missing(self, path, message)
-  if self.missing[path] then return end
-  self.missing[path] = true
-  log.warn("a loaded file is gone, its last version keeps running: " .. message)
+local function say_missing(self, path, message, code)
+  local what = GONE[code] and "is gone" or "cannot be read now"
+  if self.missing[path] == what then return end
+  self.missing[path] = what
+  log.warn(("a loaded file %s, its last version keeps running: %s"):format(what, message))
 end
 
 --- Reads every file and reports those that changed.
@@ -56,9 +58,9 @@ function M:check()
   self.forgotten = {} -- for the next look
   for _, path in ipairs(paths_of(self)) do
     signatures[path] = signature(path)
-    local text, message = fs.read(path)
+    local text, message, code = fs.read(path)
     if text and (text ~= self.seen[path] or forgotten[path]) then self.seen[path], changed[path] = text, true end
-    if not text and self.seen[path] then say_missing(self, path, message) end
+    if not text and self.seen[path] then say_missing(self, path, message, code) end
     if text then self.missing[path] = nil end
   end
   self.signatures = signatures -- a new table: a glance may be reading the old one

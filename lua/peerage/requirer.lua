@@ -3,37 +3,71 @@
 --- Invariant: what it gives is the provider's own, so no other sees what this one does to it.
 local copy = require("peerage.copy")
 local deep_copy = require("peerage.deep_copy")
+local engine = require("engine")
 local environment = require("peerage.environment")
+local loading = require("engine.vm.loading")
 local source = require("peerage.source")
 
 local M = {}
 
 local CLOSED = { debug = true, ffi = true, jit = true, package = true }
-local LOADING = {} -- stands for a module until its file has run
+
+local function set(names)
+  local result = {}
+  for _, name in ipairs(names) do result[name] = true end
+  return result
+end
+
+-- What anyone gets. There is no class among them: what makes objects would show the one that the engine's objects share.
+local OPEN = set({
+  "engine", "engine.account", "engine.crypto", "engine.dns", "engine.fs", "engine.log", "engine.net", "engine.process",
+  "engine.scope", "engine.task", "engine.tcp", "engine.timer", "engine.udp", "peerage", "peerage.announcement", "peerage.copy",
+  "peerage.describe", "peerage.equal", "peerage.node", "peerage.secrets",
+})
+
+-- What else the built-in providers and connectors get.
+local BUILT_IN = set({
+  "peerage.erlang.beam", "peerage.erlang.cookie", "peerage.erlang.etf", "peerage.erlang.node", "peerage.erlang.options",
+  "peerage.roster",
+})
+local BUILT_IN_FOLDERS = set({ engine.root .. "/providers", engine.root .. "/lua/peerage/connectors" })
 
 -- Of these modules a provider gets the rest: what is here is set, or ended, for the whole process, or has no limits.
 local KEPT = {
   ["engine.log"] = { "capture", "format", "level", "repeat_window" },
-  ["engine.process"] = { "exit_now" },
+  ["engine.process"] = { "exit_now", "notify" },
   ["engine.account"] = { "new", "engine" },
-  ["peerage.accounts"] = { "new", "config", "limit" },
 }
 
-local function is_closed(name) return CLOSED[name] or name:find("^jit%.") or name:find("^engine%.[^.]*%.") end
+-- Of these it gets this and no more.
+local GIVEN = { peerage = { "stats", "version" } }
 
 local function is_engine_module(name)
   return name:find("^engine%.") or name:find("^peerage%.") or name == "engine" or name == "peerage"
 end
 
+local function is_closed(name, folder)
+  if is_engine_module(name) then return not (OPEN[name] or BUILT_IN[name] and BUILT_IN_FOLDERS[folder]) end
+  return CLOSED[name] or name:find("^jit%.")
+end
+
+local HAVE_SETTINGS = set({ "cjson", "cjson.safe" }) -- which new() makes anew
+
 -- Of a system's module: one level deep, since it may tell its tables by identity.
-local function private(module)
+local function private(name, module)
   if type(module) ~= "table" then return module end
+  if HAVE_SETTINGS[name] and type(module.new) == "function" then return module.new() end
   local result, metatable = copy(module), getmetatable(module)
   return type(metatable) == "table" and setmetatable(result, metatable) or result
 end
 
 local function engine_module(name)
-  local module = deep_copy(require(name)) -- classes, schemas and lists in it, too, and what is in those
+  local whole, module = loading.require(name), {}
+  if GIVEN[name] then
+    for _, given in ipairs(GIVEN[name]) do module[given] = whole[given] end
+    return module
+  end
+  module = deep_copy(whole) -- schemas and lists in it, too, and what is in those
   for _, kept in ipairs(KEPT[name] or {}) do module[kept] = nil end
   return module
 end
@@ -59,9 +93,16 @@ local function run_file(globals, name, text, path)
   return result == nil or result
 end
 
+-- What is closed has other names that lead to its file, such as "peerage/registry".
+local function is_engine_file(name)
+  local path = package.searchpath(name, package.path)
+  return path and path:sub(1, #engine.root + 1) == engine.root .. "/"
+end
+
 local function require_from_system(unit, name, beside)
-  local ok, result = pcall(require, name)
-  if ok then return private(result) end
+  if is_engine_file(name) then error(("require: %s is not open to providers"):format(name), 0) end
+  local ok, result = pcall(loading.require, name)
+  if ok then return private(name, result) end
   if type(result) ~= "string" or not result:find("^module '[^']*' not found:") then error(result, 0) end
   for _, path in ipairs(beside) do unit.files[path] = false end -- one of them may come
   error(("module '%s' not found: looked for %s and on the system's Lua path"):format(name, table.concat(beside, ", ")), 0)
@@ -74,7 +115,7 @@ end
 ---@param globals table the unit's environment
 ---@return fun(name: string): any
 function M.new(unit, folder, memory, globals)
-  local loaded = { _G = globals }
+  local loaded, marks = { _G = globals }, loading.marks()
   for _, name in ipairs(environment.LIBRARIES) do loaded[name] = globals[name] end
 
   local function load(name)
@@ -92,14 +133,10 @@ function M.new(unit, folder, memory, globals)
 
   return function(name)
     if type(name) ~= "string" then error("require: expected a module's name, found a " .. type(name), 2) end
-    if is_closed(name) then error(("require: %s is not open to providers"):format(name), 2) end
-    if loaded[name] == LOADING then error(("require: %s requires itself"):format(name), 2) end
+    if is_closed(name, folder) then error(("require: %s is not open to providers"):format(name), 2) end
     if loaded[name] == nil then
-      loaded[name] = LOADING
-      local ok, result = pcall(load, name)
-      loaded[name] = nil
-      if not ok then error(result, 0) end
-      loaded[name] = result
+      if loading.is_marked(marks, name) then error(("require: %s is being loaded: it requires itself"):format(name), 2) end
+      loaded[name] = loading.run(marks, name, load)
     end
     return loaded[name]
   end

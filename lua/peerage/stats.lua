@@ -48,10 +48,11 @@ end
 
 -- VmRSS of proc(5), in kB there; procfs does not wait for a disk.
 local function resident()
-  for line in io.lines("/proc/self/status") do
-    local kilobytes = line:match("^VmRSS:%s*(%d+)")
-    if kilobytes then return tonumber(kilobytes) * 1024 end
-  end
+  local file = io.open("/proc/self/status")
+  local text = file and file:read("*a")
+  if file then file:close() end
+  local kilobytes = text and text:match("\nVmRSS:%s*(%d+)")
+  return kilobytes and tonumber(kilobytes) * 1024
 end
 
 ---@class peerage.ProcessStats
@@ -65,9 +66,8 @@ end
 ---@return peerage.ProcessStats
 function M.of_process()
   local tasks, raised = task.stats()
-  local ok, rss = pcall(resident)
   return {
-    uptime = timer.now() - STARTED, rss = ok and rss or nil, lua = math.floor(collectgarbage("count") * 1024),
+    uptime = timer.now() - STARTED, rss = resident(), lua = math.floor(collectgarbage("count") * 1024),
     tasks = tasks, raised = raised, handles = scopes.handles(),
   }
 end

@@ -37,6 +37,8 @@ describe("an environment", function()
     fails("getmetatable('').__index.rep = nil", "nil value")
     fails("setmetatable('', {})", "table expected")
     fails("getmetatable(io.stdout).__index.write = nil", "nil value")
+    fails("io.open('/dev/null').__index.read = nil", "nil value")
+    assert.is_true(run("local file = io.open('/dev/null'); return file.__gc == nil and file.__metatable == nil and file:close()"))
     assert.equal("aa", ("a"):rep(2))
     assert.equal("function", type(io.stdout.write))
   end)
@@ -91,6 +93,37 @@ describe("an environment", function()
     fails("io.lines()", "a provider has no standard input")
     fails("os.execute('true')", "code:1: os.execute would hold up the engine: use engine.process.run{ … }")
     fails("io.popen('true')", "code:1: io.popen would hold up the engine: use engine.process.run{ … }")
+  end)
+
+  it("has 64 open files at once, those that nobody has any more not counted", function()
+    local one, other = environment.new(), environment.new()
+    run("kept = {}; for i = 1, 64 do kept[i] = assert(io.open('/dev/null')) end", one)
+    local refused = { nil, "too many open files of this provider: 64", 24 }
+    assert.same(refused, { run("return io.open('/dev/null')", one) })
+    assert.same(refused, { run("return io.tmpfile()", one) })
+    assert.same({ false, "code:1: " .. refused[2] }, { pcall(run, "for _ in io.lines('/dev/null') do end", one) })
+    assert.is_true(run("return io.open('/dev/null'):close()", other))
+    assert.is_true(run("kept[1]:close(); return io.open('/dev/null'):close()", one))
+    assert.is_true(run("kept = nil; for _ = 1, 200 do io.open('/dev/null') end; return io.open('/dev/null'):close()", one))
+  end)
+
+  it("closes at its end a file whose lines are read", function()
+    local path = os.tmpname()
+    local file = assert(io.open(path, "w"))
+    file:write("one\ntwo\n")
+    file:close()
+    local globals = environment.new({ path = path })
+    assert.equal("onetwo", run([[
+      local all
+      for _ = 1, 100 do
+        all = ""
+        for line in io.lines(path) do all = all .. line end
+      end
+      return all]], globals))
+    fails("io.lines(nil, 3)", "no standard input")
+    local code = "local each = io.lines(path); each() each() each() return pcall(function() each() end)"
+    assert.same({ false, "code:1: file is already closed" }, { run(code, globals) })
+    os.remove(path)
   end)
 
   it("cannot close the standard files", function()

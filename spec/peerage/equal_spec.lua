@@ -33,6 +33,14 @@ describe("values", function()
     assert.is_false(both_ways(make(1), make(1)))
   end)
 
+  it("are compared without a metamethod", function()
+    local function boom() error("ran") end
+    local class = { __index = boom, __eq = boom }
+    local shared, other = setmetatable({}, class), setmetatable({}, class)
+    assert.is_false(both_ways(setmetatable({ a = 1 }, class), setmetatable({}, class)))
+    assert.is_true(both_ways({ shared, shared }, { other, setmetatable({}, class) }))
+  end)
+
   it("may contain themselves", function()
     local a, b = { x = 1 }, { x = 1 }
     a.self, b.self = a, b

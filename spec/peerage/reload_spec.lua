@@ -72,6 +72,18 @@ describe("the look for changed files", function()
     assert.equal(1, hearing:count("is gone"))
   end)
 
+  it("does not call a file gone that is there and cannot be read", function()
+    use("a.lua", "one")
+    local reload = start(false)
+    folder:sh("rm a.lua; mkdir a.lua")
+    reload:now()
+    hearing:expect("a loaded file cannot be read now, its last version keeps running")
+    folder:sh("rmdir a.lua")
+    reload:now()
+    hearing:expect("is gone")
+    assert.equal(2, #hearing.said)
+  end)
+
   it("reports a file again that it was told to forget, though it was just looking", function()
     local path = use("a.lua", "one")
     local reload

@@ -1,10 +1,13 @@
 -- SPDX-License-Identifier: MIT
 -- `require` of a provider: where it looks, and that nobody else sees what is done to what it gives.
 local Folder = require("support.folder")
+local accounts = require("peerage.accounts")
+local call = require("peerage.call")
 local environment = require("peerage.environment")
 local fs = require("engine.fs")
 local process = require("engine.process")
 local requirer = require("peerage.requirer")
+local scopes = require("engine.scope")
 
 describe("require of a provider", function()
   local folder, unit
@@ -93,12 +96,58 @@ describe("require of a provider", function()
   it("tells a module that requires itself", function()
     folder:write("a.lua", "require('b')")
     folder:write("b.lua", "require('a')")
-    fails("a requires itself", make(), "a")
+    fails("a is being loaded: it requires itself", make(), "a")
+  end)
+
+  describe("loads again what was ended in the middle:", function()
+    local scope, account
+
+    before_each(function()
+      account = accounts.new("provider", { budget = 0.1, memory_limit = 4 * 2 ^ 20 })
+      scope = scopes.new("provider", nil, account)
+    end)
+    after_each(function() scope:close() end)
+
+    local SLOW = {
+      ["a loop"] = { "while true do end", "held the engine" },
+      ["too much memory"] = { "local t = {} while true do t[#t + 1] = {} end", "not enough memory" },
+      ["a wait"] = { "require('engine.task').sleep(60)", "timed out" },
+    }
+
+    for what, case in pairs(SLOW) do
+      it("a file with " .. what, function()
+        folder:write("helper.lua", case[1])
+        local require = make()
+        local ok, failure = call.run(scope, 0.3, require, "helper")
+        assert.is_false(ok)
+        assert.is_truthy(failure.message:find(case[2], 1, true), failure.message)
+        folder:write("helper.lua", "return 'whole'")
+        assert.equal("whole", require("helper"))
+      end)
+    end
+
+    it("a module of the system, and what it requires, for all", function()
+      local inner = folder:write("slow_inner.lua", "while true do end")
+      folder:write("slow_outer.lua", "return require('slow_inner')")
+      local path, one = package.path, requirer.new(unit, "/nowhere", nil, environment.new())
+      package.path = folder.path .. "/?.lua;" .. path
+      local ok, failure = call.run(scope, 5, one, "slow_outer")
+      assert.is_false(ok)
+      assert.is_truthy(failure.message:find("held the engine", 1, true), failure.message)
+      assert.same({}, { package.loaded.slow_outer, package.loaded.slow_inner })
+      assert(fs.write(inner, "return 'whole'"))
+      local again = { pcall(requirer.new(unit, "/nowhere", nil, environment.new()), "slow_outer") }
+      package.path, package.loaded.slow_outer, package.loaded.slow_inner = path, nil, nil
+      assert.same({ true, "whole" }, again)
+    end)
   end)
 
   it("is a wrong call without a name", function() fails("expected a module's name, found a nil", make(), nil) end)
 
-  for _, name in ipairs({ "debug", "ffi", "jit", "jit.util", "package", "engine.udp.core", "engine.log.repeats" }) do
+  for _, name in ipairs({ "debug", "ffi", "jit", "jit.util", "package", "engine.udp.core", "engine.log.repeats", "engine.signal",
+    "engine.stream", "peerage.registry", "peerage.roster", "peerage.service", "peerage.instance", "peerage.accounts",
+    "peerage.stats", "peerage.erlang.etf", "peerage.no_such", "peerage/registry", "lua.peerage.accounts",
+    "engine/signal" }) do
     it("does not give " .. name, function() fails(("require: %s is not open to providers"):format(name), make(), name) end)
   end
 
@@ -125,24 +174,50 @@ describe("require of a provider", function()
     assert.equal("function", type(require("engine.log").info))
   end)
 
-  it("hides what one does to the classes and tables in a module of the engine's", function()
-    local loader, Registry = require("peerage.loader"), require("peerage.registry")
-    local one = make()
-    one("peerage.loader").PROVIDER.method = "other"
-    one("peerage.loader").PROVIDER.optional[1] = nil
-    one("peerage.cluster").__index.poll = nil
-    assert.same({ "poll", "serve" }, { loader.PROVIDER.method, loader.PROVIDER.optional[1] })
-    assert.equal("function", type(require("peerage.cluster").poll))
-    local cluster = one("peerage.cluster")
-    assert.equal(cluster, cluster.__index) -- it is whole in itself
-    assert.same({ 0, 0 }, { one("peerage.registry").new():count() })
-    assert.equal("function", type(Registry.new))
+  it("gives the built-in ones what they need besides", function()
+    local root = require("engine").root
+    for folder_of, name in pairs({ ["/providers"] = "peerage.roster", ["/lua/peerage/connectors"] = "peerage.erlang.node" }) do
+      assert.equal("table", type(requirer.new(unit, root .. folder_of, nil, environment.new())(name)))
+    end
   end)
+
+  it("gives of the engine as a whole what it costs and its version", function()
+    local names = {}
+    for name in pairs(make()("peerage")) do names[#names + 1] = name end
+    table.sort(names)
+    assert.same({ "stats", "version" }, names)
+    assert.equal("function", type(require("peerage").start))
+  end)
+
+  it("shows no class by an object", function()
+    local require = make()
+    local tcp, process_of = require("engine.tcp"), require("engine.process")
+    local listener = assert(tcp.listen({ host = "127.0.0.1", port = 0 }))
+    local client = assert(tcp.connect({ host = "127.0.0.1", port = select(2, listener:address()) }))
+    local child, signals = assert(process_of.start({ "true" })), assert(process_of.signals("USR2"))
+    local watcher = assert(require("engine.fs").watch(folder.path))
+    for _, object in ipairs({ listener, client, child, signals, watcher }) do assert.is_nil(object.__index) end
+    for _, object in ipairs({ listener, client, signals, watcher, child }) do object:close() end
+  end)
+
+  for _, name in ipairs({ "cjson", "cjson.safe" }) do
+    it("gives a " .. name .. " with settings of its own", function()
+      local one, other = make()(name), make()(name)
+      one.encode_invalid_numbers("null")
+      one.encode_max_depth(1)
+      for _, json in ipairs({ other, require(name) }) do
+        assert.equal("[[[1]]]", json.encode({ { { 1 } } }))
+        local ok, text = pcall(json.encode, 0 / 0)
+        assert.is_falsy(ok and text)
+      end
+    end)
+  end
 
   it("keeps back what is set, or ended, for the whole process", function()
     local log, processes = make()("engine.log"), make()("engine.process")
     for _, name in ipairs({ "capture", "format", "level", "repeat_window" }) do assert.is_nil(log[name], name) end
-    assert.same({ "function", "nil", "function" }, { type(log.info), type(processes.exit_now), type(processes.run) })
+    assert.same({ "function", "nil", "nil", "function" },
+      { type(log.info), type(processes.exit_now), type(processes.notify), type(processes.run) })
     assert.same({ "function", "function" }, { type(require("engine.log").level), type(process.exit_now) })
   end)
 

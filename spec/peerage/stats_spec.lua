@@ -2,6 +2,7 @@
 -- What peerage.stats() says of an engine that runs, from outside and from a provider in it.
 local Engine = require("support.engine")
 local eventually = require("support.eventually")
+local fs = require("engine.fs")
 local peerage = require("peerage")
 
 local MB = 2 ^ 20
@@ -34,6 +35,16 @@ describe("peerage.stats()", function()
       names[cluster] = { parts.provider.name, parts.connector.name, parts.hooks.name }
     end
     assert.same({ web = { "self", "none" }, cache = { "list", "none" } }, names)
+  end)
+
+  it("leaves no descriptor behind", function()
+    start('connect = "none"')
+    collectgarbage("stop")
+    local before = #assert(fs.list("/proc/self/fd"))
+    for _ = 1, 20 do assert(peerage.stats().process.rss) end
+    local after = #assert(fs.list("/proc/self/fd"))
+    collectgarbage("restart")
+    assert.equal(before, after)
   end)
 
   it("charges memory, time, tasks and handles to the part that has them", function()

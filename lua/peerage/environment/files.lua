@@ -8,7 +8,8 @@ local log = require("engine.log")
 local M = {}
 
 local LONGEST_LINE = 8192 -- bytes that may wait for the end of their line
-local EINVAL = 22
+local EINVAL, EMFILE = 22, 24
+local MOST_OPEN = 64 -- files of one environment: the process may have as few as 1,024 descriptors
 local HARMLESS = {
   ["/dev/null"] = true, ["/dev/random"] = true, ["/dev/urandom"] = true,
 }
@@ -28,10 +29,32 @@ local function refusal(path)
   return ("%s: it is a %s, which would hold up the engine: expected a regular file"):format(path, kind)
 end
 
-local function open(path, mode)
-  local message = refusal(path)
-  if message then return nil, message, EINVAL end
-  return io.open(path, mode)
+-- Takes those that are closed out, and counts the others.
+local function count(opened)
+  local number = 0
+  for file in next, opened do
+    if io.type(file) == "file" then number = number + 1 else opened[file] = nil end
+  end
+  return number
+end
+
+local function is_full(opened)
+  if count(opened) < MOST_OPEN then return false end
+  collectgarbage() -- closes those that nobody has any more
+  return count(opened) >= MOST_OPEN
+end
+
+-- Calls `opener(...)` unless too many files are open; `opened` is a weak set of them.
+local function open_counted(opened, opener, ...)
+  if is_full(opened) then return nil, ("too many open files of this provider: %d"):format(MOST_OPEN), EMFILE end
+  local file, message, code = opener(...)
+  if file then opened[file] = true end
+  return file, message, code
+end
+
+local function hand_on(file, line, ...)
+  if line == nil then file:close() end
+  return line, ...
 end
 
 local function check_text(value, position)
@@ -73,6 +96,16 @@ function M.new()
   local library = copy(io)
   library.stdout, library.stderr, library.stdin = new_log_file(), new_log_file(), nil
   local input, output = nil, library.stdout
+  local opened = setmetatable({}, { __mode = "k" })
+
+  function library.open(path, mode)
+    local message = refusal(path)
+    if message then return nil, message, EINVAL end
+    return open_counted(opened, io.open, path, mode)
+  end
+  local open = library.open
+
+  function library.tmpfile() return open_counted(opened, io.tmpfile) end
 
   function library.type(value)
     if value ~= nil and (value == library.stdout or value == library.stderr) then return "file" end
@@ -82,9 +115,9 @@ function M.new()
   local function open_default(file, mode)
     if library.type(file) then return file end
     if type(file) ~= "string" then error("expected a file or its name, found a " .. type(file), 3) end
-    local opened, message = open(file, mode)
-    if not opened then error(message, 3) end
-    return opened
+    local found, message = open(file, mode)
+    if not found then error(message, 3) end
+    return found
   end
 
   function library.input(file)
@@ -99,16 +132,20 @@ function M.new()
 
   function library.lines(path, ...)
     if path == nil then return (input or no_input()):lines(...) end
-    local message = refusal(path)
-    if message then error(message, 2) end
-    return io.lines(path, ...)
+    local file, message = open(path)
+    if not file then error(message, 2) end
+    local next_line = file:lines(...)
+    return function()
+      if io.type(file) ~= "file" then error("file is already closed", 2) end
+      return hand_on(file, next_line())
+    end
   end
 
   function library.read(...) return (input or no_input()):read(...) end
   function library.write(...) return output:write(...) end
   function library.flush() return output:flush() end
   function library.close(file) return (file or output):close() end
-  library.open, library.popen = open, M.refuse_program("io.popen")
+  library.popen = M.refuse_program("io.popen")
   return library
 end
 
