@@ -13,6 +13,7 @@ local log = require("engine.log")
 local recovery = require("peerage.recovery")
 local rollout = require("peerage.rollout")
 local status = require("peerage.status")
+local supervisor = require("peerage.supervisor")
 local task = require("engine.task")
 local timer = require("engine.timer")
 
@@ -85,8 +86,8 @@ function M.start(planned, engine)
     accounts.label(planned.name, "hook"))
   start_connector(self, planned.connector)
   self:start_provider(planned.provider)
-  self.scope:spawn(self.run, self)
-  self.scope:spawn(self.report_losses, self)
+  supervisor.keep(self.scope, "the poll loop", self.run, self)
+  supervisor.keep(self.scope, "the report of losses", self.report_losses, self)
   return self
 end
 

@@ -5,6 +5,7 @@
 local Instance = require("peerage.instance")
 local copy_meta = require("peerage.node").copy_meta
 local describe = require("peerage.describe")
+local supervisor = require("peerage.supervisor")
 local task = require("engine.task")
 
 local M = {}
@@ -31,7 +32,7 @@ function M.start(spec, on_live)
   }
   self.instance = Instance.start(spec)
   self.log = self.instance.log
-  self.instance.outer:spawn(take_reports, self)
+  supervisor.keep(self.instance.outer, "taking what it reports", take_reports, self)
   self.follows_found = rawget(spec.unit.module, "follows_found") == true
   self.ignores_ports = rawget(spec.unit.module, "ignores_ports") == true
   self.asks_each_poll = spec.unit.path == nil and not self.instance:has("nodes")

@@ -6,6 +6,7 @@ local accounts = require("peerage.accounts")
 local call = require("peerage.call")
 local copy_meta = require("peerage.node").copy_meta
 local log = require("engine.log")
+local supervisor = require("peerage.supervisor")
 local task = require("engine.task")
 local timer = require("engine.timer")
 
@@ -39,7 +40,7 @@ function M.start(scope, settings, nodes, label)
     changed_at = -math.huge,
     wake = task.queue(1),
   }, M)
-  self.scope:spawn(self.run, self)
+  supervisor.keep(self.scope, "calling hooks", self.run, self)
   return self
 end
 

@@ -75,7 +75,7 @@ describe("a cluster", function()
         polls = polls + 1
         return answer(self)
       end }, more)
-      hearing:expect(("provider homies failed 10 times in a row: it is polled every %d s until it succeeds"):format(
+      hearing:expect(("it failed 10 times in a row: it is polled every %d s until it succeeds"):format(
         more and more.interval or 60))
     end
 
@@ -100,7 +100,7 @@ describe("a cluster", function()
       end
       assert.equal(10, errors)
       answer = function() return { "a@h" } end
-      local restored = hearing:expect("provider homies succeeds again: it is polled every 0.1 s")
+      local restored = hearing:expect("it succeeds again: it is polled every 0.1 s")
       assert.equal("info", restored.level)
       assert.is_false(cluster.provider.failures.is_failing)
       task.sleep(0.25)
