@@ -263,6 +263,25 @@ describe("a cluster", function()
     assert.is_nil(cluster.registry:get("a@h"))
   end)
 
+  it("says ten of the bad names of a connector, and how many there are, at the next poll; and takes no more than it may", function()
+    local gate = task.queue()
+    start({ "a@h" }, { connect = function() return true end, nodes = function() return nil, "away" end, serve = function(self)
+      gate:pop()
+      for i = 1, 500 do self:up("bad" .. i) end
+      for i = 1, 100 do self:up("good@" .. i) end
+      task.sleep(3600)
+    end }, { memory_limit = 50 * 512 })
+    await(function() return cluster.last_poll end, "the first poll")
+    gate:push(true)
+    await(function() return cluster.connector.complaints.more > 0 and cluster.connector.reports:count() == 0 end, "reports")
+    task.sleep(0.01)
+    assert.equal(10, hearing:count("names a node that cannot be"))
+    poll_again()
+    hearing:expect("more such complaints since the last poll")
+    assert(cluster.registry.record_count <= 51, cluster.registry.record_count)
+    assert(cluster.registry.record_count >= 50)
+  end)
+
   describe("with a connector that lists its nodes", function()
     local links, list, asked, may_answer
 
