@@ -294,13 +294,17 @@ function M:report_losses()
   end
 end
 
+--- Who pays for its parts.
+---@return engine.account[]
+function M:accounts() return { self.provider.account, self.connector.instance.account, self.hooks.account } end
+
 --- Takes over changed settings, in place: the hooks and the dialer read them there.
 ---@param settings table
 function M:configure(settings)
   for key in next, self.settings do self.settings[key] = nil end
   for key, value in next, settings do self.settings[key] = value end
   self.unstarted = {}
-  for _, part in ipairs({ self.provider, self.connector.instance, self.hooks }) do accounts.limit(part.account, settings) end
+  for _, account in ipairs(self:accounts()) do accounts.limit(account, settings) end
   self:poll_soon()
 end
 

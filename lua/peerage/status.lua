@@ -118,11 +118,12 @@ end
 
 local FAILURES = {
   raised = "raised", timed_out = "timed out", interrupted = "over budget", out_of_memory = "out of memory", restarts = "restarts",
+  dropped = "dropped",
 }
 
 local function add_failures(counters, who, part)
   for name, word in next, FAILURES do
-    if part[name] > 0 then counters[who .. ": " .. word] = part[name] end
+    if (part[name] or 0) > 0 then counters[who .. ": " .. word] = part[name] end
   end
 end
 
