@@ -78,6 +78,7 @@ function M:connect(record, seconds)
   local node = { name = record.name, port = record.port, meta = copy_meta(record.meta) }
   local port = node.port
   local ok, answer, reason, code = self.instance:call("connect", seconds, node)
+  if not ok and answer.reason == "closed" then return false, "the connector starts afresh", "EAGAIN" end
   if not ok then
     if answer.reason ~= "timeout" then say_failure(self, "connect", answer) end
     return false, answer.message

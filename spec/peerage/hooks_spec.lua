@@ -51,7 +51,7 @@ describe("hooks", function()
 
   it("hold no copy of a meta while they wait", function()
     local meta = { words = {} }
-    for i = 1, 1000 do meta.words[i] = i end
+    for i = 1, 900 do meta.words[i] = i end
     settings.on_up = function() task.sleep(3600) end
     collectgarbage()
     local before = collectgarbage("count")

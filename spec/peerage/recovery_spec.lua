@@ -223,7 +223,7 @@ describe("a cluster", function()
         for i = 1, 10 do self.state.kept[i] = ("x"):rep(MB) .. i end
         error(FULL, 0)
       end }, { memory_limit = 16 * MB })
-      hearing:expect("self.state is dropped: with it 10.")
+      hearing:expect("self.state is dropped: it takes 10.")
       eventually(function() return #states == 2 end)
       assert.equal("empty", states[2])
       collectgarbage()
