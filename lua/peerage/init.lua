@@ -244,8 +244,10 @@ function Engine:explain()
   local clusters = {}
   for _, cluster in next, self.clusters do clusters[#clusters + 1] = cluster end
   table.sort(clusters, function(a, b) return a.name < b.name end)
-  for _, cluster in ipairs(clusters) do -- asking for counters waits, and a reload may come meanwhile
-    for name, count in next, status.counters(cluster) do state.counters[name] = count end
+  local asked = {}
+  for i, cluster in ipairs(clusters) do asked[i] = function() return status.counters(cluster) end end
+  for _, counters in ipairs(task.all(asked) or {}) do -- that waits, and a reload may come meanwhile
+    for name, count in next, counters do state.counters[name] = count end
   end
   for i, cluster in ipairs(clusters) do state.clusters[i] = status.state(cluster) end
   return report.explain(state)

@@ -290,6 +290,18 @@ describe("an engine that reloads", function()
     hearing:expect("stop() failed: ")
   end)
 
+  it("asks all for their counters at the same time", function()
+    local hanging = "counters = function() require('engine.task').sleep(60) end"
+    local clusters = {}
+    for i = 1, 3 do
+      clusters[i] = ("c%d = { via = { poll = function() return {} end, %s }, connect = { connect = print, %s } }"):format(i, hanging, hanging)
+    end
+    start("return { sync_offset = 0, interval = 3600, clusters = { " .. table.concat(clusters, ", ") .. " } }")
+    local started = timer.now()
+    engine:explain()
+    assert(timer.now() - started < 1.8, timer.now() - started)
+  end)
+
   it("says the state of each cluster while clusters come", function()
     start([[return { sync_offset = 0, interval = 3600, clusters = {
       a = { via = { poll = function() return {} end, counters = function() require("engine.task").sleep(0.05) return { n = 1 } end } },
