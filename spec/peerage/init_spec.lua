@@ -294,7 +294,8 @@ describe("an engine that reloads", function()
     local hanging = "counters = function() require('engine.task').sleep(60) end"
     local clusters = {}
     for i = 1, 3 do
-      clusters[i] = ("c%d = { via = { poll = function() return {} end, %s }, connect = { connect = print, %s } }"):format(i, hanging, hanging)
+      clusters[i] = ("c%d = { via = { poll = function() return {} end, %s }, connect = { connect = print, %s } }"):format(
+        i, hanging, hanging)
     end
     start("return { sync_offset = 0, interval = 3600, clusters = { " .. table.concat(clusters, ", ") .. " } }")
     local started = timer.now()
