@@ -17,7 +17,6 @@ local task = require("engine.task")
 local M = {}
 
 local OK, FAILED, USAGE, CONFIG = 0, 1, 64, 78
-local STOP_TIMEOUT = 1.5 -- seconds for all to say goodbye; then the process ends without
 
 local SYNOPSIS = [[
 peerage-lua [options] CONFIG
@@ -138,11 +137,6 @@ local function follow_signals(signals, running)
   end
 end
 
-local function stop(engine)
-  engine:stop()
-  return true
-end
-
 -- Signals are heard before the config's code runs: a SIGHUP that comes early would end the process.
 local function serve(path, overrides)
   local signals, message = process.signals("TERM", "INT", "HUP", "USR1")
@@ -163,8 +157,7 @@ local function serve(path, overrides)
   service.ready()
   running.ended:pop()
   service.stopping()
-  local stopped, late = task.timeout(STOP_TIMEOUT, stop, running.engine)
-  if not stopped then log.warn("not all could be ended politely: " .. late) end
+  running.engine:stop()
   return OK
 end
 

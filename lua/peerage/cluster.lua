@@ -9,10 +9,11 @@ local Registry = require("peerage.registry")
 local accounts = require("peerage.accounts")
 local answers = require("peerage.answer")
 local copy = require("peerage.copy")
-local log = require("engine.log")
+local listing = require("peerage.listing")
 local recovery = require("peerage.recovery")
 local rollout = require("peerage.rollout")
 local status = require("peerage.status")
+local supervisor = require("peerage.supervisor")
 local task = require("engine.task")
 local timer = require("engine.timer")
 
@@ -85,8 +86,8 @@ function M.start(planned, engine)
     accounts.label(planned.name, "hook"))
   start_connector(self, planned.connector)
   self:start_provider(planned.provider)
-  self.scope:spawn(self.run, self)
-  self.scope:spawn(self.report_losses, self)
+  supervisor.keep(self.scope, "the poll loop", self.run, self)
+  supervisor.keep(self.scope, "the report of losses", self.report_losses, self)
   return self
 end
 
@@ -106,14 +107,17 @@ end
 --- Asks for a poll now; many such wishes are one.
 function M:poll_soon() self.wake:push(true) end
 
+--- How many nodes it may know.
+function M:most_nodes() return listing.room(self.settings.memory_limit, 0).entries end
+
 --- A node became live or stopped being so.
 ---@param name string
 ---@param live boolean
 ---@param reason string|nil
 function M:set_live(name, live, reason)
   local record = self.registry:get(name) -- one that is not found goes from the registry when it goes down
-  local changed, message = self.registry:set_live(name, live, timer.now(), reason)
-  if message then log.warn("the connector names a node that cannot be: " .. message) end
+  local changed, message = self.registry:set_live(name, live, timer.now(), reason, self:most_nodes())
+  if message then self.connector.complaints:say("the connector names a node that cannot be: " .. message) end
   if not changed then return end
   self.is_changed = true
   if not live then
@@ -161,6 +165,7 @@ end
 --- Polls once and sees to what follows from it.
 function M:poll()
   local provider, started = self.provider, timer.now()
+  self.connector.complaints:settle()
   local answer, failure = answers.of_call(provider:call("poll", self.settings.timeout))
   if provider ~= self.provider or provider:is_closed() then return self:poll_soon() end -- a new version comes
   if rollout.judge(self, failure) then return end
@@ -185,11 +190,11 @@ end
 -- Takes in who is live as the connector says; what was heard of a node since it was asked is newer.
 local function sync_live(self)
   local asked = timer.now()
-  local live = self.connector:live(self.settings.timeout)
+  local live, is_cut = self.connector:live(self.settings.timeout, self:most_nodes())
   if not live then return end
   local gone = {}
   for record in self.registry:each() do
-    local is_missed = record.live and record.live_at < asked and not live[record.name]
+    local is_missed = not is_cut and record.live and record.live_at < asked and not live[record.name]
     if is_missed and record.name ~= self.self_name then gone[#gone + 1] = record.name end
   end
   for _, name in ipairs(gone) do self:set_live(name, false, "closed") end
@@ -289,13 +294,17 @@ function M:report_losses()
   end
 end
 
+--- Who pays for its parts.
+---@return engine.account[]
+function M:accounts() return { self.provider.account, self.connector.instance.account, self.hooks.account } end
+
 --- Takes over changed settings, in place: the hooks and the dialer read them there.
 ---@param settings table
 function M:configure(settings)
   for key in next, self.settings do self.settings[key] = nil end
   for key, value in next, settings do self.settings[key] = value end
   self.unstarted = {}
-  for _, part in ipairs({ self.provider, self.connector.instance, self.hooks }) do accounts.limit(part.account, settings) end
+  for _, account in ipairs(self:accounts()) do accounts.limit(account, settings) end
   self:poll_soon()
 end
 

@@ -6,6 +6,7 @@ local accounts = require("peerage.accounts")
 local call = require("peerage.call")
 local copy_meta = require("peerage.node").copy_meta
 local log = require("engine.log")
+local supervisor = require("peerage.supervisor")
 local task = require("engine.task")
 local timer = require("engine.timer")
 
@@ -34,24 +35,30 @@ function M.start(scope, settings, nodes, label)
     events = {}, -- from `first` to `last`
     first = 1,
     last = 0,
+    dropped = 0,
     has_changed = false,
     is_dropping = false, -- since somebody last waited in vain
     changed_at = -math.huge,
     wake = task.queue(1),
   }, M)
-  self.scope:spawn(self.run, self)
+  supervisor.keep(self.scope, "calling hooks", self.run, self)
   return self
 end
 
 local function call_hook(self, name, ...)
   local hook = self.settings[name]
-  if not hook then return end
   local ok, failure = call.run(self.inner, self.settings.timeout, hook, ...)
   if ok then return end
   self.failures:count(failure)
   if failure.reason ~= "closed" then
     log.error(("%s() failed: %s"):format(name, failure.message), { traceback = failure.traceback })
   end
+end
+
+-- The record's meta is shared until here: it is never changed, and a queue of copies would be large.
+local function call_with_event(self, event)
+  if not self.settings[event.hook] then return end
+  call_hook(self, event.hook, { name = event.name, port = event.port, meta = copy_meta(event.meta) }, event.reason)
 end
 
 local function next_event(self)
@@ -67,7 +74,7 @@ end
 
 local function drop_oldest(self)
   self.events[self.first] = nil
-  self.first = self.first + 1
+  self.first, self.dropped = self.first + 1, self.dropped + 1
   if self.is_dropping then return end
   self.is_dropping = true
   self.log.warn(("on_up() and on_down() are too slow: of more than %d events that wait the oldest are dropped"):format(MOST_EVENTS))
@@ -80,7 +87,7 @@ end
 
 function M:run()
   while true do
-    for event in next_event, self do call_hook(self, event.hook, event.node, event.reason) end
+    for event in next_event, self do call_with_event(self, event) end
     local left = self.changed_at + CHANGE_PERIOD - timer.now()
     if not self.has_changed then
       self.wake:pop()
@@ -94,14 +101,14 @@ end
 
 --- A node became live, or stopped being live for `reason`.
 ---@param hook "on_up"|"on_down"
----@param node peerage.Node
+---@param node peerage.Node whose meta is not changed from now on
 ---@param reason string|nil
 function M:tell(hook, node, reason)
   if not self.settings[hook] then return end
   if self.last - self.first + 1 >= MOST_EVENTS then drop_oldest(self) end
   self.last = self.last + 1
   self.events[self.last] = {
-    hook = hook, node = { name = node.name, port = node.port, meta = copy_meta(node.meta) }, reason = reason,
+    hook = hook, name = node.name, port = node.port, meta = node.meta, reason = reason,
   }
   self.wake:push(true)
 end

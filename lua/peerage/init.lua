@@ -23,6 +23,9 @@ local timer = require("engine.timer")
 
 local LOAD_TIMEOUT = 10 -- seconds for a config's code
 
+local STOP_TIMEOUT = 1.5 -- seconds for all to say goodbye; then the rest ends without
+local STOP_BUDGET, STOP_BUDGETS = 0.2, 1 -- seconds of CPU meanwhile, of one account and of all
+
 local M = { version = require("engine").version }
 
 local running -- the engine that was started last and has not been stopped
@@ -241,8 +244,10 @@ function Engine:explain()
   local clusters = {}
   for _, cluster in next, self.clusters do clusters[#clusters + 1] = cluster end
   table.sort(clusters, function(a, b) return a.name < b.name end)
-  for _, cluster in ipairs(clusters) do -- asking for counters waits, and a reload may come meanwhile
-    for name, count in next, status.counters(cluster) do state.counters[name] = count end
+  local asked = {}
+  for i, cluster in ipairs(clusters) do asked[i] = function() return status.counters(cluster) end end
+  for _, counters in ipairs(task.all(asked) or {}) do -- that waits, and a reload may come meanwhile
+    for name, count in next, counters do state.counters[name] = count end
   end
   for i, cluster in ipairs(clusters) do state.clusters[i] = status.state(cluster) end
   return report.explain(state)
@@ -256,15 +261,35 @@ function Engine:stats()
   return { version = M.version, process = stats.of_process(), clusters = clusters }
 end
 
---- Ends everything, politely: providers get a second to say goodbye.
-function Engine:stop()
-  if running == self then running = nil end
+-- One who is over its budget holds up all the others, so that nobody may have what he has otherwise.
+local function hurry(self)
+  local owners, settings = {}, {}
+  for _, cluster in next, self.clusters do
+    for _, account in ipairs(cluster:accounts()) do owners[#owners + 1], settings[account] = account, cluster.settings end
+  end
+  local budget = math.min(STOP_BUDGET, STOP_BUDGETS / #owners)
+  for _, account in ipairs(owners) do
+    local usual = settings[account]
+    accounts.limit(account, { budget = math.min(usual.budget or budget, budget), memory_limit = usual.memory_limit })
+  end
+end
+
+local function say_goodbye(self)
   local stops = {}
   for _, cluster in next, self.clusters do
     stops[#stops + 1] = function() cluster:stop() end
   end
   task.all(stops)
   self.shared:keep({})
+  return true
+end
+
+--- Ends everything, politely: providers get a second to say goodbye, and all together 1.5 s.
+function Engine:stop()
+  if running == self then running = nil end
+  hurry(self)
+  local stopped, late = task.timeout(STOP_TIMEOUT, say_goodbye, self)
+  if not stopped then log.warn("not all could be ended politely: " .. late) end
   self.scope:close()
 end
 

@@ -122,11 +122,18 @@ function M:state()
   return state
 end
 
--- Strings in it may be another's, or its own already: they are not copied.
-local function too_large(of, most)
+local function bytes_of(account)
   collectgarbage()
-  local bytes = of:stats().bytes
-  return bytes > most and ("with it %.1f MB are held, expected at most %.1f MB"):format(bytes / 2 ^ 20, most / 2 ^ 20)
+  return account:stats().bytes
+end
+
+-- A copy, or nil and what it comes to. Strings are not copied, but they live as long as it does.
+local function copy_within(most, of, state)
+  local before = bytes_of(of)
+  local copied = states.copy(state)
+  local bytes = bytes_of(of) - before + states.string_bytes(copied)
+  if bytes <= most then return copied end
+  return nil, bytes
 end
 
 --- A copy of an earlier version's state, which whose it is to be pays for; an empty one, and a message, if that is too much.
@@ -135,17 +142,17 @@ end
 ---@param of engine.account
 ---@param label string who that is in the log
 ---@param state table plain data
----@param most integer|nil bytes that its account may hold then
+---@param most integer|nil bytes that it may come to
 ---@return table
 function M.adopt(scope, of, label, state, most)
+  if next(state) == nil then return {} end
   local apart = scope:child(label, nil, of)
-  local ok, copied = call.run(apart or scope, COPY_TIMEOUT, states.copy, state)
+  local ok, copied, bytes = call.run(apart or scope, COPY_TIMEOUT, copy_within, most or math.huge, of, state)
   if apart then apart:close() end
   if not ok and copied.reason == "closed" then return {} end
-  local problem
-  if ok then problem = most and too_large(of, most) else problem = copied.message end
-  if not problem then return copied end
-  log.named(label).error("self.state is dropped: " .. problem)
+  if ok and copied then return copied end
+  log.named(label).error("self.state is dropped: " .. (ok
+    and ("it takes %.1f MB, expected at most %.1f MB"):format(bytes / 2 ^ 20, most / 2 ^ 20) or copied.message))
   return {}
 end
 

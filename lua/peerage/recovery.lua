@@ -6,6 +6,7 @@ local Instance = require("peerage.instance")
 local loader = require("peerage.loader")
 local plan = require("peerage.plan")
 local rollout = require("peerage.rollout")
+local supervisor = require("peerage.supervisor")
 local task = require("engine.task")
 local timer = require("engine.timer")
 
@@ -65,7 +66,7 @@ function M.take_connector_failure(cluster, connector, failure)
   if failure.reason ~= "out_of_memory" then return false end
   if not connector.is_ending then
     connector.is_ending = true
-    cluster.scope:spawn(renew, cluster, connector)
+    supervisor.keep(cluster.scope, "starting the connector afresh", renew, cluster, connector)
   end
   return true
 end
@@ -75,10 +76,10 @@ local function say(cluster, news)
   cluster.is_changed = true
   local period = provider.failures:period(cluster.settings.interval)
   if news == "failing" then
-    provider.log.error(("%s failed %d times in a row: it is polled every %g s until it succeeds"):format(
-      provider.spec.label, Failing.MOST, period))
+    provider.log.error(("it failed %d times in a row: it is polled every %g s until it succeeds"):format(
+      Failing.MOST, period))
   else
-    provider.log.info(("%s succeeds again: it is polled every %g s"):format(provider.spec.label, period))
+    provider.log.info(("it succeeds again: it is polled every %g s"):format(period))
   end
 end
 

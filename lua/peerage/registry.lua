@@ -42,6 +42,7 @@ function M.new()
   return setmetatable({
     records = {}, -- by name
     leaving = {}, -- by name: the records that are live and not found
+    record_count = 0,
     found_count = 0,
     live_count = 0,
     polled_at = -math.huge,
@@ -53,7 +54,7 @@ end
 
 local function create(self, name)
   local record = { name = name, found = false, live = false, attempts = 0, failures = 0, missing = 0 }
-  self.records[name], self.is_ordered = record, false
+  self.records[name], self.is_ordered, self.record_count = record, false, self.record_count + 1
   local arrivals = self.arrivals
   if arrivals and #arrivals < self.found_count + self.live_count then
     arrivals[#arrivals + 1] = name
@@ -65,7 +66,7 @@ end
 
 local function drop_if_idle(self, record)
   if record.found or record.live then return end
-  self.records[record.name], self.is_ordered = nil, false
+  self.records[record.name], self.is_ordered, self.record_count = nil, false, self.record_count - 1
 end
 
 local function lose(self, record)
@@ -154,14 +155,18 @@ end
 ---@param live boolean
 ---@param now number seconds
 ---@param reason? string why it is not live any more
+---@param most? integer records that there may be, one that it gets included
 ---@return boolean changed
----@return string? message when `name` is not a node name
-function Registry:set_live(name, live, now, reason)
+---@return string? message when `name` is not a node name, or one too many
+function Registry:set_live(name, live, now, reason, most)
   local record = self.records[name]
   if not record then
     if not live then return false end
     local ok, message = node.check_name(name)
     if not ok then return false, message end
+    if most and self.record_count >= most then
+      return false, ("there are %d nodes already: see memory_limit"):format(self.record_count)
+    end
     record = create(self, name)
   end
   if record.live == live then return false end

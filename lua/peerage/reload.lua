@@ -4,6 +4,7 @@
 local Watcher = require("peerage.watcher")
 local fs = require("engine.fs")
 local log = require("engine.log")
+local supervisor = require("peerage.supervisor")
 local task = require("engine.task")
 
 local M = {}
@@ -29,7 +30,7 @@ function M.start(scope, is_watching, files, on_change, on_reload)
     wake = task.queue(1),
   }, M)
   self.watcher = Watcher.new(scope, function() self.wake:push("event") end)
-  scope:spawn(self.run, self)
+  supervisor.keep(scope, "looking for changed files", self.run, self)
   return self
 end
 

@@ -11,6 +11,8 @@ local GAP = 6 -- spaces after the longest name
 
 M.LIMIT = 100 -- rows a section, where none is given
 
+M.NODES = 5000 -- lines of nodes in the answer to SIGUSR1: about what the log takes of one message
+
 local DOUBTS = { -- a report has one at most
   stale = "%sstale: this is the last good list (%s)",
   partial = "%spartial: others may be missing (%s)",
@@ -189,11 +191,28 @@ local function explain_problems(lines, poll)
   add_section(lines, poll.problem_count, #poll.problems, function(i) return "  " .. printable(poll.problems[i]) end)
 end
 
+local function is_troubled(record) return not (record.found and record.live) end
+
+-- The first `limit` nodes, those in trouble before the others where there are more.
+local function choose(nodes, limit)
+  if #nodes <= limit then return nodes end
+  local chosen = {}
+  for _, wanted in ipairs({ true, false }) do
+    for _, record in ipairs(nodes) do
+      if #chosen == limit then return chosen end
+      if is_troubled(record) == wanted then chosen[#chosen + 1] = record end
+    end
+  end
+  return chosen
+end
+
 local function explain_cluster(lines, cluster, t)
   local found, live = 0, 0
   for _, record in ipairs(cluster.nodes) do
     found, live = found + (record.found and 1 or 0), live + (record.live and 1 or 0)
   end
+  local limit = math.ceil(M.NODES / #t.clusters)
+  local nodes = choose(cluster.nodes, limit)
   lines[#lines + 1] = ""
   lines[#lines + 1] = format("cluster %s: provider %s, connector %s, %d found, %d live",
     printable(cluster.name), printable(cluster.provider), printable(cluster.connector), found, live)
@@ -203,8 +222,8 @@ local function explain_cluster(lines, cluster, t)
   end
   explain_problems(lines, cluster.last_poll)
   explain_uses(lines, cluster.uses)
-  add_section(lines, #cluster.nodes, math.huge, function(i)
-    return explain_node(cluster.nodes[i], t.now, t.self_name)
+  add_section(lines, #cluster.nodes, limit, function(i)
+    return explain_node(nodes[i], t.now, t.self_name)
   end)
 end
 

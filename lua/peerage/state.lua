@@ -36,4 +36,24 @@ function M.copy(value)
   return result, dropped
 end
 
+--- How long all different strings in it are together.
+---@param value any as M.copy gives it
+---@return integer bytes
+function M.string_bytes(value)
+  local seen, todo, bytes = {}, { value }, 0
+  local function add(item)
+    local kind = type(item)
+    if kind ~= "string" and kind ~= "table" or seen[item] then return end
+    seen[item] = true
+    if kind == "string" then bytes = bytes + #item else todo[#todo + 1] = item end
+  end
+  while todo[1] do
+    for key, item in next, table.remove(todo) do
+      add(key)
+      add(item)
+    end
+  end
+  return bytes
+end
+
 return M

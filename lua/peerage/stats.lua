@@ -19,7 +19,8 @@ local STARTED = timer.now() -- seconds
 ---@field interrupted integer times that it was over its budget, also outside of calls
 ---@field out_of_memory integer calls
 ---@field restarts integer of serve(), or of the whole provider
----@field failing boolean it failed ten times in a row
+---@field failing boolean|nil of a provider: its polls failed ten times in a row
+---@field dropped integer|nil of a connector: reports, of hooks: events that came faster than they could be taken
 
 -- What a part is charged with, and what its calls came to.
 local function of_part(part, name)
@@ -27,8 +28,13 @@ local function of_part(part, name)
   return {
     name = name, bytes = used.bytes, cpu = used.cpu, tasks = used.tasks, handles = used.handles,
     raised = counts.raised, timed_out = counts.timed_out, interrupted = math.max(used.interrupted, counts.interrupted),
-    out_of_memory = counts.out_of_memory, restarts = counts.restarts, failing = part.failures.is_failing,
+    out_of_memory = counts.out_of_memory, restarts = counts.restarts,
   }
+end
+
+local function with(used, name, value)
+  used[name] = value
+  return used
 end
 
 ---@class peerage.ClusterStats
@@ -40,9 +46,9 @@ end
 ---@return peerage.ClusterStats
 function M.of_cluster(cluster)
   return {
-    provider = of_part(cluster.provider, cluster.provider_part.name),
-    connector = of_part(cluster.connector.instance, cluster.connector_part.name),
-    hooks = of_part(cluster.hooks),
+    provider = with(of_part(cluster.provider, cluster.provider_part.name), "failing", cluster.provider.failures.is_failing),
+    connector = with(of_part(cluster.connector.instance, cluster.connector_part.name), "dropped", cluster.connector.dropped),
+    hooks = with(of_part(cluster.hooks), "dropped", cluster.hooks.dropped),
   }
 end
 

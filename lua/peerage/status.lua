@@ -3,6 +3,7 @@
 local log = require("engine.log")
 local report = require("peerage.report")
 local stats = require("peerage.stats")
+local task = require("engine.task")
 local version = require("engine").version
 
 local M = {}
@@ -118,16 +119,16 @@ end
 
 local FAILURES = {
   raised = "raised", timed_out = "timed out", interrupted = "over budget", out_of_memory = "out of memory", restarts = "restarts",
+  dropped = "dropped",
 }
 
 local function add_failures(counters, who, part)
   for name, word in next, FAILURES do
-    if part[name] > 0 then counters[who .. ": " .. word] = part[name] end
+    if (part[name] or 0) > 0 then counters[who .. ": " .. word] = part[name] end
   end
 end
 
 local function add_counters(counters, who, instance)
-  if not instance:has("counters") then return end
   local ok, counted = instance:call("counters", COUNTERS_TIMEOUT)
   if not ok or type(counted) ~= "table" then return end
   local shown = 0
@@ -145,8 +146,11 @@ end
 function M.counters(cluster)
   local counters, names, used = {}, labels(cluster), stats.of_cluster(cluster)
   for _, part in ipairs(PARTS) do add_failures(counters, names[part], used[part]) end
-  add_counters(counters, names.provider, cluster.provider)
-  add_counters(counters, names.connector, cluster.connector.instance)
+  local asked = {}
+  for who, instance in next, { [names.provider] = cluster.provider, [names.connector] = cluster.connector.instance } do
+    if instance:has("counters") then asked[#asked + 1] = function() add_counters(counters, who, instance) end end
+  end
+  task.all(asked)
   return counters
 end
 

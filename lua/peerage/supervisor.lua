@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
---- Keeps a serve() running: one that raises or returns is started again, after a delay that grows.
+--- Keeps a serve() running, and the engine's own loops: what raises (or returns) is started again, after a delay that grows.
 local Backoff = require("peerage.backoff")
 local call = require("peerage.call")
 local log = require("engine.log")
@@ -14,30 +14,41 @@ M.DELAYS = { first = 1, max = 30 }
 --- Seconds; one that ran so long begins with the first delay again.
 M.STEADY = 60
 
-local RETURNED = { reason = "raised", message = "serve() returned: it must run as long as it serves" }
+local SERVE = "serve()"
+local RETURNED = { reason = "raised", message = SERVE .. " returned: it must run as long as it serves" }
 
 ---@class peerage.SupervisorOptions
 ---@field delays { first: number, max: number }|nil seconds before a restart; 1 and 30
+---@field name string|nil what it is in the log; serve()
+---@field may_end boolean|nil what returns is not started again
 ---@field on_end (fun(failure: peerage.Failure): boolean?)|nil told of each end, before the restart; true: there is none
 
---- Runs `serve(...)` over and over until `scope` is closed. Runs in an engine task.
+--- Runs `fn(...)`, a serve(), over and over until `scope` is closed. Runs in an engine task.
 ---@param scope engine.Scope the provider's; each run has a child of it
----@param serve function
+---@param fn function
 ---@param options peerage.SupervisorOptions
-function M.run(scope, serve, options, ...)
+function M.run(scope, fn, options, ...)
+  local name = options.name or SERVE
   local backoff = Backoff.new(options.delays or M.DELAYS)
   while true do
     local started = timer.now()
-    local ok, failure = call.run(scope, nil, serve, ...)
-    if scope:is_closed() then return end
+    local ok, failure = call.run(scope, nil, fn, ...)
+    if scope:is_closed() or ok and options.may_end then return end
     if timer.now() - started > M.STEADY then backoff:reset() end
     local delay = backoff:next()
     if ok then failure = RETURNED end
-    log.error(ok and failure.message or "serve() failed: " .. failure.message, { traceback = failure.traceback })
+    log.error(ok and failure.message or name .. " failed: " .. failure.message, { traceback = failure.traceback })
     if options.on_end and options.on_end(failure) then return end
-    log.debug("serve() starts again", { seconds = delay })
+    log.debug(name .. " starts again", { seconds = delay })
     task.sleep(delay)
   end
 end
+
+--- Keeps a task of the engine's own alive: one that raises says so and is started again; one that returns is over.
+---@param scope engine.Scope who owns it
+---@param name string what it is in the log: "the poll loop"
+---@param fn function
+---@return engine.task
+function M.keep(scope, name, fn, ...) return scope:spawn(M.run, scope, fn, { name = name, may_end = true }, ...) end
 
 return M

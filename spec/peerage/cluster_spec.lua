@@ -5,6 +5,7 @@ local Hearing = require("support.hearing")
 local Registry = require("peerage.registry")
 local hostile = require("support.hostile")
 local scopes = require("engine.scope")
+local supervisor = require("peerage.supervisor")
 local task = require("engine.task")
 local timer = require("engine.timer")
 
@@ -88,6 +89,35 @@ describe("a cluster", function()
     task.sleep(0.35)
     assert.equal(2, #polls)
     assert(polls[2] - polls[1] >= 0.095)
+  end)
+
+  it("goes on after an error of the engine's own in any of its loops", function()
+    local delays = supervisor.DELAYS
+    supervisor.DELAYS = { first = 0.001, max = 0.001 }
+    local calls = task.queue()
+    start({ "a@h" }, { connect = function() return true end, nodes = function() return {} end, serve = function(self)
+      self:up("b@h")
+      task.sleep(0.2)
+      self:up("c@h")
+      task.sleep(3600)
+    end }, { interval = 0.01, on_change = function() calls:push(true) end })
+    for _, broken in ipairs({ { cluster.registry, "update" }, { cluster.connector, "on_live" }, { cluster.hooks, "nodes" } }) do
+      local object, name = broken[1], broken[2]
+      object[name] = function()
+        object[name] = name ~= "update" and rawget(cluster, "kept_" .. name) or nil
+        error("boom in " .. name, 0)
+      end
+    end
+    cluster.kept_on_live, cluster.kept_nodes = function(node) cluster:set_live(node, true) end, function() return {} end
+    for _, name in ipairs({ "the poll loop failed: boom in update", "taking what it reports failed: boom in on_live",
+      "calling hooks failed: boom in nodes" }) do
+      await(function() return hearing:count(name) == 1 end, name)
+    end
+    supervisor.DELAYS = delays
+    await(function() return is_live("c@h") end, "the second report")
+    await(function() return cluster.last_poll end, "a poll")
+    cluster.hooks:changed()
+    calls:pop()
   end)
 
   it("stands every answer of a provider, and says what was wrong", function()
@@ -231,6 +261,25 @@ describe("a cluster", function()
     poll_again()
     assert.same({ "a@h", "no longer found" }, (task.timeout(PATIENCE, downs.pop, downs)))
     assert.is_nil(cluster.registry:get("a@h"))
+  end)
+
+  it("says ten of the bad names of a connector, and how many there are, at the next poll; and takes no more than it may", function()
+    local gate = task.queue()
+    start({ "a@h" }, { connect = function() return true end, nodes = function() return nil, "away" end, serve = function(self)
+      gate:pop()
+      for i = 1, 500 do self:up("bad" .. i) end
+      for i = 1, 100 do self:up("good@" .. i) end
+      task.sleep(3600)
+    end }, { memory_limit = 50 * 512 })
+    await(function() return cluster.last_poll end, "the first poll")
+    gate:push(true)
+    await(function() return cluster.connector.complaints.more > 0 and cluster.connector.reports:count() == 0 end, "reports")
+    task.sleep(0.01)
+    assert.equal(10, hearing:count("names a node that cannot be"))
+    poll_again()
+    hearing:expect("more such complaints since the last poll")
+    assert(cluster.registry.record_count <= 51, cluster.registry.record_count)
+    assert(cluster.registry.record_count >= 50)
   end)
 
   describe("with a connector that lists its nodes", function()

@@ -5,6 +5,7 @@ local Hearing = require("support.hearing")
 local hostile = require("support.hostile")
 local scopes = require("engine.scope")
 local task = require("engine.task")
+local timer = require("engine.timer")
 
 describe("a connector", function()
   local scope, hearing, reports
@@ -63,6 +64,20 @@ describe("a connector", function()
     assert.same({ "error", "connector x", "string" }, { said.level, said.source, type(said.fields.traceback) })
   end)
 
+  it("is closed meanwhile, which is no failure of the node's", function()
+    local asked = task.queue()
+    local connector = start({ connect = function()
+      asked:push(true)
+      task.sleep(3600)
+    end })
+    local attempt = scope:spawn(connector.connect, connector, { name = "a@h" }, 5)
+    asked:pop()
+    connector.instance:release()
+    assert.same({ true, false, "the connector starts afresh", "EAGAIN" }, { attempt:join() })
+    assert.same({ false, "the connector starts afresh", "EAGAIN" }, { connector:connect({ name = "a@h" }, 5) })
+    assert.equal(0, #hearing.said)
+  end)
+
   it("never answers, which is a reason", function()
     assert.same({ false, "timed out after 0.03 s" }, { connect(function() task.sleep(3600) end, nil, 0.03) })
     assert.equal(0, #hearing.said)
@@ -101,6 +116,37 @@ describe("a connector", function()
     assert.same({ "c@h", true }, reports:pop())
   end)
 
+  it("that reports too much at once loses the newest, which is said once a poll, and holds up nobody", function()
+    local longest, last = 0, timer.now()
+    local beat = scope:spawn(function()
+      while true do
+        task.sleep(0.001)
+        longest, last = math.max(longest, timer.now() - last), timer.now()
+      end
+    end)
+    local connector = start({
+      connect = function(self)
+        for i = 1, 10002 do self:up("n" .. i) end
+        return true
+      end,
+      nodes = function() return {} end,
+    })
+    connector.on_live = function(name)
+      local until_then = timer.now() + 0.00005
+      repeat until timer.now() >= until_then
+      reports:push(name)
+    end
+    connector:connect({ name = "a@h" }, 5)
+    last, longest = timer.now(), 0
+    while connector.reports:count() > 0 do task.sleep(0.01) end
+    task.sleep(0.01)
+    beat:cancel()
+    assert(reports:count() >= 10000 and reports:count() <= 10001, reports:count())
+    assert(connector.dropped >= 1)
+    assert(longest < 0.2, longest)
+    assert.equal(1, hearing:count("more than 10000 reports that wait the newest are dropped, and nodes() is asked"))
+  end)
+
   it("goes on reporting from its serve()", function()
     start({ connect = print, serve = function(self)
       self:up("a@h")
@@ -115,6 +161,14 @@ describe("a connector", function()
     it("says who is live", function()
       assert.same({ ["a@h"] = true, ["b@h"] = true }, live(function() return { "a@h", "b@h", 5, hostile.table({}) } end))
       assert.same({}, live(function() return {} end))
+    end)
+
+    it("is read as far as there may be nodes", function()
+      local connector = start({ connect = print, nodes = function() return { "a@h", "b@h", "c@h" } end })
+      local names, is_cut = connector:live(1, 2)
+      assert.same({ { ["a@h"] = true, ["b@h"] = true }, true }, { names, is_cut })
+      hearing:expect("nodes(): more than 2 entries, the others were not read: see memory_limit")
+      assert.is_false(select(2, connector:live(1, 3)))
     end)
 
     it("may not know, and says why", function()

@@ -46,6 +46,18 @@ describe("hooks", function()
     hooks:tell("on_up", { name = "more" })
     assert.equal("more", calls:pop()[2])
     assert.equal(1, hearing:count("too slow"))
+    assert.equal(2, hooks.dropped)
+  end)
+
+  it("hold no copy of a meta while they wait", function()
+    local meta = { words = {} }
+    for i = 1, 900 do meta.words[i] = i end
+    settings.on_up = function() task.sleep(3600) end
+    collectgarbage()
+    local before = collectgarbage("count")
+    for _ = 1, 1000 do hooks:tell("on_up", { name = "a@h", meta = meta }) end
+    collectgarbage()
+    assert(collectgarbage("count") - before < 1024, collectgarbage("count") - before)
   end)
 
   it("come one at a time, though they wait", function()

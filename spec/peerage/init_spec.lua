@@ -3,6 +3,7 @@
 local Engine = require("support.engine")
 local log = require("engine.log")
 local task = require("engine.task")
+local timer = require("engine.timer")
 
 describe("an engine that reloads", function()
   local host, folder, hearing, engine
@@ -275,6 +276,31 @@ describe("an engine that reloads", function()
       assert.is_truthy(text:find("\n *" .. line .. "\n") or text:find("\n *" .. line .. "$"), text)
     end
     assert.is_nil(text:find("words", 1, true))
+  end)
+
+  it("ends within two seconds though all that say goodbye run in circles or wait", function()
+    local CLUSTER = [[c%d = { via = { poll = function() return {} end, stop = function() %s end },
+      connect = { connect = function() return true end, nodes = function() return {} end, stop = function() while true do end end } }]]
+    local clusters = {}
+    for i = 1, 5 do clusters[i] = CLUSTER:format(i, i == 1 and 'require("engine.task").sleep(60)' or "while true do end") end
+    start("return { sync_offset = 0, interval = 3600, clusters = { " .. table.concat(clusters, ", ") .. " } }")
+    local started = timer.now()
+    engine:stop()
+    assert(timer.now() - started < 2, timer.now() - started)
+    hearing:expect("stop() failed: ")
+  end)
+
+  it("asks all for their counters at the same time", function()
+    local hanging = "counters = function() require('engine.task').sleep(60) end"
+    local clusters = {}
+    for i = 1, 3 do
+      clusters[i] = ("c%d = { via = { poll = function() return {} end, %s }, connect = { connect = print, %s } }"):format(
+        i, hanging, hanging)
+    end
+    start("return { sync_offset = 0, interval = 3600, clusters = { " .. table.concat(clusters, ", ") .. " } }")
+    local started = timer.now()
+    engine:explain()
+    assert(timer.now() - started < 1.8, timer.now() - started)
   end)
 
   it("says the state of each cluster while clusters come", function()

@@ -200,6 +200,21 @@ describe("an instance", function()
       hearing:expect("expected at most 1.0 MB")
     end)
 
+    it("counts what it takes alone, not what else is held", function()
+      local account = accounts.new("provider y", {})
+      local held = {}
+      local filling = scope:child(nil, nil, account)
+      filling:run(function() for i = 1, 50000 do held[i] = { i } end end)
+      assert(#held == 50000 and account:stats().bytes > 2 ^ 20)
+      assert.same({}, Instance.adopt(scope, account, "provider y", {}, 2 ^ 20))
+      assert.same({ a = 1 }, Instance.adopt(scope, account, "provider y", { a = 1 }, 2 ^ 20))
+      assert.equal(0, hearing:count("dropped"))
+      local words = { ("x"):rep(2 ^ 21) }
+      words[2], words[words[1]] = words[1], words
+      assert.same({}, Instance.adopt(scope, account, "provider y", words, 2 ^ 20))
+      hearing:expect("self.state is dropped: it takes 2.0 MB, expected at most 1.0 MB")
+    end)
+
     it("loses what is no plain data, with a warning", function()
       assert.same({ a = 1 }, (state_after(function(self) self.state.a, self.state.refresh = 1, print end)))
       local said = hearing:expect("self.state: refresh: a function does not survive a reload")

@@ -75,7 +75,7 @@ describe("a cluster", function()
         polls = polls + 1
         return answer(self)
       end }, more)
-      hearing:expect(("provider homies failed 10 times in a row: it is polled every %d s until it succeeds"):format(
+      hearing:expect(("it failed 10 times in a row: it is polled every %d s until it succeeds"):format(
         more and more.interval or 60))
     end
 
@@ -100,7 +100,7 @@ describe("a cluster", function()
       end
       assert.equal(10, errors)
       answer = function() return { "a@h" } end
-      local restored = hearing:expect("provider homies succeeds again: it is polled every 0.1 s")
+      local restored = hearing:expect("it succeeds again: it is polled every 0.1 s")
       assert.equal("info", restored.level)
       assert.is_false(cluster.provider.failures.is_failing)
       task.sleep(0.25)
@@ -223,7 +223,7 @@ describe("a cluster", function()
         for i = 1, 10 do self.state.kept[i] = ("x"):rep(MB) .. i end
         error(FULL, 0)
       end }, { memory_limit = 16 * MB })
-      hearing:expect("self.state is dropped: with it 10.")
+      hearing:expect("self.state is dropped: it takes 10.")
       eventually(function() return #states == 2 end)
       assert.equal("empty", states[2])
       collectgarbage()

@@ -180,6 +180,14 @@ describe("a live node", function()
     assert.is_false(nodes:set_live("unknown@h", false, 1))
     assert.same({}, nodes:sorted())
   end)
+
+  it("must not be one too many", function()
+    for i = 1, 3 do assert.is_true(nodes:set_live("n" .. i .. "@h", true, 1, nil, 3)) end
+    local changed, message = nodes:set_live("n4@h", true, 1, nil, 3)
+    assert.same({ false, "there are 3 nodes already: see memory_limit" }, { changed, message })
+    nodes:set_live("n1@h", false, 2, nil, 3)
+    assert.is_true(nodes:set_live("n4@h", true, 2, nil, 3))
+  end)
 end)
 
 describe("missing", function()

@@ -212,6 +212,16 @@ describe("report.explain", function()
     lacks(text, "not live")
   end)
 
+  it("shows of very many nodes those that are in trouble, and how many more there are", function()
+    local nodes = {}
+    for i = 1, 5003 do nodes[i] = record({ name = ("n%d@h"):format(i), found = true, live = i ~= 5002, live_at = 70 }) end
+    local text = explain(nodes)
+    has(text, "n5002@h: found by dns")
+    has(text, "n4999@h: ")
+    lacks(text, "n5000@h: ")
+    has(text, "… and 3 more")
+  end)
+
   it("shows what was wrong with the last list, since X may be there", function()
     local problems = { 'entry 3: found "x"', "entry 9: found a number (3)" }
     local poll = { at = 97, took = 0.1, outcome = "complete", problems = problems, problem_count = 12 }

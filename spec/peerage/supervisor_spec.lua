@@ -96,6 +96,21 @@ describe("the supervisor", function()
     assert.equal(0, ends:count())
   end)
 
+  it("keeps what is the engine's own alive, and lets it end", function()
+    local runs, delays = 0, supervisor.DELAYS
+    supervisor.DELAYS = QUICK
+    local kept = supervisor.keep(owner, "the poll loop", function(limit)
+      runs = runs + 1
+      if runs < limit then error("boom", 0) end
+    end, 3)
+    kept:join()
+    supervisor.DELAYS = delays
+    assert.equal(3, runs)
+    local said = hearing:expect("the poll loop failed: boom")
+    assert.same({ "error", "string" }, { said.level, type(said.fields.traceback) })
+    assert.equal(0, hearing:count("returned"))
+  end)
+
   it("ends when serve closes that scope itself", function()
     local supervising = supervise(function() scope:close() end, QUICK)
     assert.is_true((supervising:join()))

@@ -224,7 +224,7 @@ describe("beside a neighbour, in a process that goes on,", function()
 
   it("a provider that fails ten times in a row is said to, once, and asked no more for a minute", function()
     start("function M.poll(self) print('asked') error('boom') end", "interval = 0.1")
-    daemon:expect("provider bad failed 10 times in a row: it is polled every 60 s until it succeeds")
+    daemon:expect("it failed 10 times in a row: it is polled every 60 s until it succeeds")
     await_neighbour(0.3)
     await_neighbour(0.3)
     local asked = 0
