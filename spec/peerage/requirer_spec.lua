@@ -103,22 +103,22 @@ describe("require of a provider", function()
     local scope, account
 
     before_each(function()
-      account = accounts.new("provider", { budget = 0.1, memory_limit = 4 * 2 ^ 20 })
+      account = accounts.new("provider", { budget = 0.3, memory_limit = 2 ^ 20 })
       scope = scopes.new("provider", nil, account)
     end)
     after_each(function() scope:close() end)
 
     local SLOW = {
-      ["a loop"] = { "while true do end", "held the engine" },
-      ["too much memory"] = { "local t = {} while true do t[#t + 1] = {} end", "not enough memory" },
-      ["a wait"] = { "require('engine.task').sleep(60)", "timed out" },
+      ["a loop"] = { "while true do end", "held the engine", 5 },
+      ["too much memory"] = { "local t = {} while true do t[#t + 1] = {} end", "not enough memory", 5 },
+      ["a wait"] = { "require('engine.task').sleep(60)", "timed out", 0.3 },
     }
 
     for what, case in pairs(SLOW) do
       it("a file with " .. what, function()
         folder:write("helper.lua", case[1])
         local require = make()
-        local ok, failure = call.run(scope, 0.3, require, "helper")
+        local ok, failure = call.run(scope, case[3], require, "helper")
         assert.is_false(ok)
         assert.is_truthy(failure.message:find(case[2], 1, true), failure.message)
         folder:write("helper.lua", "return 'whole'")

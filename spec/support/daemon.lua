@@ -13,6 +13,10 @@ local PATIENCE = 10 -- seconds for a line to come, unless a spec says otherwise
 ---@return string path
 function M.binary() return assert(fs.realpath("/proc/self/exe")) end
 
+--- Whether that is built with sanitizers: what memory it has then says nothing of the engine. Waits.
+---@return boolean
+function M.is_sanitized() return M.binary():find("asan", 1, true) ~= nil end
+
 --- Starts `peerage-lua` with arguments; stdout and stderr come together.
 ---@param arguments string[]
 ---@param options { namespace: string?, under: string[]?, cwd: string?, env: table<string, string>? }|nil `under`: a command

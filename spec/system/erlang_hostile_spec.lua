@@ -20,7 +20,6 @@ local eventually = require("support.eventually")
 
 local HOST, NAME, EVIL = "127.0.0.1", "a@127.0.0.1", "evil@127.0.0.1"
 local CONFIG = [[return { name = "a@127.0.0.1", via = "self", erlang = { cookie = "secret", epmd = "auto" } }]]
-local IS_SANITIZED = Daemon.binary():find("asan", 1, true) ~= nil -- its memory says nothing
 local LEEWAY = 16384 -- kilobytes that the engine may grow by, most of it the VM's own: machine code, what awaits collection
 
 describe("an engine among strangers", function()
@@ -67,7 +66,7 @@ describe("an engine among strangers", function()
     eventually(function() return Usage.of(pid).descriptors <= before.descriptors end)
     assert.is_true(greet() < 1)
     local after = Usage.of(pid)
-    assert.is_true(IS_SANITIZED or after.memory - before.memory < LEEWAY, ("grew by %d kB"):format(after.memory - before.memory))
+    assert.is_true(Daemon.is_sanitized() or after.memory - before.memory < LEEWAY, ("grew by %d kB"):format(after.memory - before.memory))
     local said = complaints()
     assert.is_true(#said <= most_lines and (#said > 0) == (most_lines > 0), table.concat(said, "\n"))
     task.sleep(0.5)

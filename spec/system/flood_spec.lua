@@ -1,7 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- A million forged names: memory stays bounded, the loop goes on, and the real members stay known.
-local Daemon = require("support.daemon")
-local Folder = require("support.folder")
+local Group = require("support.group")
 local Network = require("support.netns")
 
 local FORGED = 1000000
@@ -78,81 +77,70 @@ print("flooded")
 describe("a flood of forged names", function()
   if not Network.is_possible() then return pending("network namespaces may not be made here") end
 
-  local folder, network, daemons
+  local group
 
-  setup(function() network = Network.new(4) end)
-  teardown(function() network:remove() end)
+  setup(function() group = Group.new(4) end)
+  teardown(function() group:remove() end)
+  before_each(function() group:open() end)
+  after_each(function() group:close() end)
 
-  before_each(function()
-    folder, daemons = Folder.new(), {}
-  end)
+  local function name(i) return group:name(i) end
 
-  after_each(function()
-    for _, daemon in pairs(daemons) do daemon:stop() end
-    folder:remove()
-  end)
-
-  local function name(i) return ("app%d@%s"):format(i, network:address(i)) end
-
-  local function start(i, options)
-    local path = folder:write(("config%d.lua"):format(i), CONFIG:format(name(i), options))
-    daemons[i] = Daemon.start({ path }, { namespace = network.hosts[i] })
-    return daemons[i]
-  end
+  local function start(i, options) return group:start(i, CONFIG:format(name(i), options)) end
 
   local function flood(count, kind)
-    daemons[4] = Daemon.start({ "run", folder:write("flood.lua", FLOOD:format(count, kind)) }, { namespace = network.hosts[4] })
-    daemons[4]:expect("flooded", 120)
-    daemons[4]:wait()
-    daemons[4] = nil
+    group:run(4, { "run", group.folder:write("flood.lua", FLOOD:format(count, kind)) })
+    group.daemons[4]:expect("flooded", 120)
+    group.daemons[4]:wait()
+    group.daemons[4] = nil
   end
 
   -- What the first engine has said of a number since line `from`: the largest.
   local function largest(word, from)
     local most = 0
-    for i = from or 1, #daemons[1].log do
-      most = math.max(most, tonumber(daemons[1].log[i]:match(word .. ": (%d+)")) or 0)
+    for i = from or 1, #group.daemons[1].log do
+      most = math.max(most, tonumber(group.daemons[1].log[i]:match(word .. ": (%d+)")) or 0)
     end
     return most
   end
 
   local function expect_well(kilobytes)
-    daemons[1].matched["late: "] = #daemons[1].log
-    daemons[1]:expect("late: ")
+    group.daemons[1].matched["late: "] = #group.daemons[1].log
+    group.daemons[1]:expect("late: ")
     local late, memory = largest("late"), largest("memory")
     assert.is_true(late <= MOST_LATE, late .. " ms late")
     assert.is_true(memory < kilobytes, memory .. " kB")
   end
 
   local function never_lost(from)
-    for i = from, #daemons[1].log do
-      local real = daemons[1].log[i]:match("real: (.*);$")
+    for i = from, #group.daemons[1].log do
+      local real = group.daemons[1].log[i]:match("real: (.*);$")
       if real then assert.equal(name(2), real) end
     end
   end
 
   local function counted(reason)
-    daemons[1]:signal("USR1")
-    return tonumber(daemons[1]:expect("udp: " .. reason .. ": "):match(": (%d+)$"))
+    group.daemons[1]:signal("USR1")
+    return tonumber(group.daemons[1]:expect("udp: " .. reason .. ": "):match(": (%d+)$"))
   end
 
   it("fills max_nodes at most, and hides nobody who was there before", function()
     for i = 1, 2 do start(i, "max_nodes = 10000") end
-    daemons[1]:expect("real: " .. name(2) .. ";")
-    local from = #daemons[1].log
+    group.daemons[1]:expect("real: " .. name(2) .. ";")
+    local from = #group.daemons[1].log
     flood(FORGED, "plain")
     expect_well(60000)
     assert.is_true(largest("all", from) <= 10000 and largest("all", from) > 5000)
     never_lost(from)
     assert.is_true(counted("full") > 100000)
-    assert.is_true(daemons[1]:has_said("more nodes announce themselves than max_nodes allows"))
+    assert.is_true(group.daemons[1]:has_said("more nodes announce themselves than max_nodes allows"))
   end)
 
   it("names nobody where announcements are signed", function()
     local secret = ('secret = "%s"'):format(SECRET)
     for i = 1, 2 do start(i, secret) end
-    daemons[1]:expect("real: " .. name(2) .. ";")
-    local from = #daemons[1].log
+    group.daemons[1]:expect("real: " .. name(2) .. ";")
+    local from = #group.daemons[1].log
     flood(FORGED, "signed")
     expect_well(10000)
     assert.is_true(largest("all") <= 2)
@@ -163,11 +151,11 @@ describe("a flood of forged names", function()
   it("leaves room for signed ones where unsigned ones are taken, too", function()
     local secret = ('secret = "%s", accept_plain = true, max_nodes = 1000'):format(SECRET)
     start(1, secret)
-    daemons[1]:expect("late: ")
+    group.daemons[1]:expect("late: ")
     flood(20000, "plain")
     assert.is_true(counted("full") > 1000)
     start(2, secret)
-    daemons[1]:expect("real: " .. name(2) .. ";")
+    group.daemons[1]:expect("real: " .. name(2) .. ";")
     assert.is_true(largest("all") <= 501, largest("all"))
   end)
 end)

@@ -1,7 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Engines with a secret on one network with somebody who records, reflects, forges and floods, or whose clock is wrong.
-local Daemon = require("support.daemon")
-local Folder = require("support.folder")
+local Group = require("support.group")
 local Network = require("support.netns")
 local eventually = require("support.eventually")
 local fs = require("engine.fs")
@@ -37,33 +36,22 @@ local PRELUDE = [[
 describe("engines with via = \"udp\" and a secret", function()
   if not Network.is_possible() then return pending("network namespaces may not be made here") end
 
-  local folder, network, daemons
+  local group
 
-  setup(function() network = Network.new(4) end)
-  teardown(function() network:remove() end)
+  setup(function() group = Group.new(4) end)
+  teardown(function() group:remove() end)
+  before_each(function() group:open() end)
+  after_each(function() group:close() end)
 
-  before_each(function()
-    folder, daemons = Folder.new(), {}
-  end)
+  local function name(i) return group:name(i) end
 
-  after_each(function()
-    for _, daemon in pairs(daemons) do daemon:stop() end
-    folder:remove()
-  end)
-
-  local function name(i) return ("app%d@%s"):format(i, network:address(i)) end
-
-  local function start(i, more, env)
-    local path = folder:write(("config%d.lua"):format(i), CONFIG:format(name(i), more .. ","))
-    daemons[i] = Daemon.start({ path }, { namespace = network.hosts[i], env = env })
-    return daemons[i]
-  end
+  local function start(i, more, env) return group:start(i, CONFIG:format(name(i), more .. ","), env) end
 
   -- Runs a script on the fourth host, which is nobody's.
   local function attack(body)
-    local path = folder:write("attack.lua", PRELUDE .. body)
-    daemons[4] = Daemon.start({ "run", path }, { namespace = network.hosts[4] })
-    return daemons[4]
+    local path = group.folder:write("attack.lua", PRELUDE .. body)
+    group:run(4, { "run", path })
+    return group.daemons[4]
   end
 
   local function nodes(...)
@@ -74,27 +62,27 @@ describe("engines with via = \"udp\" and a secret", function()
 
   -- What engine `i` has counted for a reason.
   local function count(i, reason)
-    local first = #daemons[i].log
-    daemons[i]:signal("USR1")
-    daemons[i]:expect("counters")
+    local first = #group.daemons[i].log
+    group.daemons[i]:signal("USR1")
+    group.daemons[i]:expect("counters")
     local counted = 0
     eventually(function()
-      for at = first + 1, #daemons[i].log do
-        counted = tonumber(daemons[i].log[at]:match("udp: " .. reason .. ": (%d+)")) or counted
-        if daemons[i].log[at]:find("udp: unicast: ", 1, true) then return true end
+      for at = first + 1, #group.daemons[i].log do
+        counted = tonumber(group.daemons[i].log[at]:match("udp: " .. reason .. ": (%d+)")) or counted
+        if group.daemons[i].log[at]:find("udp: unicast: ", 1, true) then return true end
       end
     end)
     return counted
   end
 
   local function never_said(i, text)
-    for _, line in ipairs(daemons[i].log) do assert.is_nil(line:find(text, 1, true), line) end
+    for _, line in ipairs(group.daemons[i].log) do assert.is_nil(line:find(text, 1, true), line) end
   end
 
   -- Waits for a line that comes from now on.
   local function expect_next(i, text, seconds)
-    daemons[i].matched[text] = #daemons[i].log
-    daemons[i]:expect(text, seconds)
+    group.daemons[i].matched[text] = #group.daemons[i].log
+    group.daemons[i]:expect(text, seconds)
   end
 
   it("count what they drop by its reason, and SIGUSR1 says it", function()
@@ -115,11 +103,11 @@ describe("engines with via = \"udp\" and a secret", function()
       say(6, "Hello")
       say(7, sign("second@h"):sub(1, -2))
       for i = 1, 8 do say(1, sign("more" .. i .. "@h")) end
-      for _ = 1, 9 do a:send(sign("u@h"), "]] .. network:address(1) .. [[", PORT) end
+      for _ = 1, 9 do a:send(sign("u@h"), "]] .. group.network:address(1) .. [[", PORT) end
       for _ = 1, 100 do say(1, own) end
       print("attacked")]])
     attacker:expect("attacked")
-    daemons[1]:expect("nodes: first@h;")
+    group.daemons[1]:expect("nodes: first@h;")
     eventually(function() return count(1, "own") >= 100 end)
     assert.same({ 2, 4, 5, 13, 8, 9 }, { count(1, "plain"), count(1, "mac"), count(1, "stale"), count(1, "malformed"),
       count(1, "full"), count(1, "unicast") })
@@ -130,8 +118,8 @@ describe("engines with via = \"udp\" and a secret", function()
     local secret = ('secret = "%s"'):format(OLD)
     for i = 1, 2 do start(i, secret) end
     start(3, secret .. ', multicast_addr = "230.1.1.2"')
-    daemons[1]:expect(nodes(2))
-    daemons[2]:expect(nodes(1))
+    group.daemons[1]:expect(nodes(2))
+    group.daemons[2]:expect(nodes(1))
     attack(([[
       for one, other in pairs({ [a] = b, [b] = a }) do
         task.spawn(function()
@@ -144,8 +132,8 @@ describe("engines with via = \"udp\" and a secret", function()
       end
       task.sleep(4)
       print("reflected")
-      task.sleep(1e6)]]):format(network:address(1), network:address(2), network:address(3)))
-    daemons[4]:expect("reflected")
+      task.sleep(1e6)]]):format(group.network:address(1), group.network:address(2), group.network:address(3)))
+    group.daemons[4]:expect("reflected")
     for i = 1, 3 do
       assert.is_true(count(i, "own") > 8 and count(i, "mac") > 4 and count(i, "unicast") > 4)
       never_said(i, "another engine uses this name")
@@ -153,9 +141,9 @@ describe("engines with via = \"udp\" and a secret", function()
     assert.is_true(count(1, "stale") > 4 and count(2, "stale") > 4)
     never_said(3, "app1@")
     never_said(1, "app3@")
-    daemons[2]:signal("KILL") -- what is sent back prolongs no life
-    daemons[2]:wait()
-    daemons[2] = nil
+    group.daemons[2]:signal("KILL") -- what is sent back prolongs no life
+    group.daemons[2]:wait()
+    group.daemons[2] = nil
     expect_next(1, nodes(), 5)
   end)
 
@@ -163,7 +151,7 @@ describe("engines with via = \"udp\" and a secret", function()
     local secret = ('secret = "%s", max_skew = 4'):format(OLD)
     start(1, secret)
     start(2, secret)
-    daemons[1]:expect(nodes(2))
+    group.daemons[1]:expect(nodes(2))
     attack([[
       local heard = {}
       task.timeout(2.5, function()
@@ -174,13 +162,13 @@ describe("engines with via = \"udp\" and a secret", function()
         for _, data in ipairs(heard) do a:send(data, "230.1.1.1", PORT) end
         task.sleep(0.1)
       end]])
-    daemons[4]:expect("recorded")
-    daemons[2]:signal("KILL")
-    daemons[2]:wait()
-    daemons[2] = nil
-    daemons[1]:stop()
+    group.daemons[4]:expect("recorded")
+    group.daemons[2]:signal("KILL")
+    group.daemons[2]:wait()
+    group.daemons[2] = nil
+    group.daemons[1]:stop()
     start(1, secret)
-    daemons[1]:expect(nodes(2), 2) -- which is all that a replay can do
+    group.daemons[1]:expect(nodes(2), 2) -- which is all that a replay can do
     expect_next(1, nodes(), 8) -- max_skew and expire after its last word
     assert.is_true(count(1, "stale") > 10)
   end)
@@ -188,24 +176,24 @@ describe("engines with via = \"udp\" and a secret", function()
   it("never lose each other while their secrets are changed in two steps, whatever the order", function()
     local function write(i, ...)
       local text = table.concat({ ... }, "\n") .. "\n"
-      assert(fs.write(("%s/secrets%d"):format(folder.path, i), text, { mode = PRIVATE }))
+      assert(fs.write(("%s/secrets%d"):format(group.folder.path, i), text, { mode = PRIVATE }))
     end
     local function change(i, ...)
       write(i, ...)
-      daemons[i]:expect("the secrets have changed")
+      group.daemons[i]:expect("the secrets have changed")
     end
     for i = 1, 3 do
       write(i, OLD)
       start(i, ('secret_file = "secrets%d"'):format(i))
     end
     local all = { nodes(2, 3), nodes(1, 3), nodes(1, 2) }
-    for i = 1, 3 do daemons[i]:expect(all[i]) end
+    for i = 1, 3 do group.daemons[i]:expect(all[i]) end
     for _, i in ipairs({ 2, 1, 3 }) do change(i, OLD, NEW) end
     for _, i in ipairs({ 3, 1, 2 }) do change(i, NEW, OLD) end
     for _, i in ipairs({ 1, 3, 2 }) do change(i, NEW) end
     for i = 1, 3 do
       local last
-      for _, line in ipairs(daemons[i].log) do
+      for _, line in ipairs(group.daemons[i].log) do
         local now = line:match("nodes: .*")
         assert.is_false(last == all[i] and now ~= nil and now ~= all[i], line)
         last = now or last
@@ -232,9 +220,11 @@ describe("engines with via = \"udp\" and a secret", function()
     start(1, secret)
     start(2, secret, clock("-55s"))
     start(3, secret, clock("+90s"))
-    daemons[1]:expect(nodes(2), 3)
-    daemons[2]:expect(nodes(1), 3)
-    for i = 1, 3 do daemons[i]:expect("announcements of a node are out of time: its clock is wrong, or ours, or they are replayed") end
+    group.daemons[1]:expect(nodes(2), 3)
+    group.daemons[2]:expect(nodes(1), 3)
+    for i = 1, 3 do
+      group.daemons[i]:expect("announcements of a node are out of time: its clock is wrong, or ours, or they are replayed")
+    end
     eventually(function() return count(1, "stale") > 2 and count(3, "stale") > 4 end)
     never_said(1, "nodes: " .. name(2) .. " " .. name(3))
     never_said(3, "nodes: app")

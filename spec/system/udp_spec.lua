@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 local Daemon = require("support.daemon")
 local Folder = require("support.folder")
+local Group = require("support.group")
 local Network = require("support.netns")
 local task = require("engine.task")
 local timer = require("engine.timer")
@@ -19,26 +20,17 @@ return {
 describe("engines with via = \"udp\" on one network", function()
   if not Network.is_possible() then return pending("network namespaces may not be made here") end
 
-  local folder, network, daemons
+  local group
 
-  setup(function() network = Network.new(5) end)
-  teardown(function() network:remove() end)
+  setup(function() group = Group.new(5) end)
+  teardown(function() group:remove() end)
+  before_each(function() group:open() end)
+  after_each(function() group:close() end)
 
-  before_each(function()
-    folder, daemons = Folder.new(), {}
-  end)
-
-  after_each(function()
-    for _, daemon in pairs(daemons) do daemon:stop() end
-    folder:remove()
-  end)
-
-  local function name(i) return ("app%d@%s"):format(i, network:address(i)) end
+  local function name(i) return group:name(i) end
 
   local function start(i, more, as)
-    local path = folder:write(("config%d.lua"):format(i), CONFIG:format(as or name(i), more and more .. "," or ""))
-    daemons[i] = Daemon.start({ path }, { namespace = network.hosts[i] })
-    return daemons[i]
+    return group:start(i, CONFIG:format(as or name(i), more and more .. "," or ""))
   end
 
   -- Each but this one, as `on_change` prints them; the engine's own name is among them only if it is found.
@@ -53,12 +45,12 @@ describe("engines with via = \"udp\" on one network", function()
   it("all see each other within a second of the last start, and one that was stopped is forgotten", function()
     for i = 1, 3 do start(i) end
     local started = timer.now()
-    for i = 1, 3 do daemons[i]:expect(others(i, 3), 2) end
+    for i = 1, 3 do group.daemons[i]:expect(others(i, 3), 2) end
     assert.is_true(timer.now() - started < 1.5, timer.now() - started) -- the processes' own start is in it
-    daemons[3]:signal("KILL")
-    daemons[3]:wait()
-    daemons[3] = nil
-    for i = 1, 2 do daemons[i]:expect(others(i, 2), 6) end
+    group.daemons[3]:signal("KILL")
+    group.daemons[3]:wait()
+    group.daemons[3] = nil
+    for i = 1, 2 do group.daemons[i]:expect(others(i, 2), 6) end
   end)
 
   it("see only those who share their secret", function()
@@ -66,14 +58,14 @@ describe("engines with via = \"udp\" on one network", function()
     for i = 1, 3 do start(i, secret) end
     start(4)
     start(5, other)
-    for i = 1, 3 do daemons[i]:expect(others(i, 3), 3) end
+    for i = 1, 3 do group.daemons[i]:expect(others(i, 3), 3) end
     task.sleep(2.5)
     for i = 1, 3 do
-      assert.is_false(daemons[i]:has_said(name(4)), "the one without a secret was seen")
-      assert.is_false(daemons[i]:has_said(name(5)), "the one with another secret was seen")
+      assert.is_false(group.daemons[i]:has_said(name(4)), "the one without a secret was seen")
+      assert.is_false(group.daemons[i]:has_said(name(5)), "the one with another secret was seen")
     end
-    assert.is_false(daemons[5]:has_said("app1@"))
-    assert.is_false(daemons[4]:has_said("app1@"))
+    assert.is_false(group.daemons[5]:has_said("app1@"))
+    assert.is_false(group.daemons[4]:has_said("app1@"))
   end)
 
   -- Records what the group says for a while, then sends each datagram again and again, as it was and with a bit flipped.
@@ -100,47 +92,47 @@ describe("engines with via = \"udp\" on one network", function()
 
   it("are moved neither by recorded datagrams nor by those with a bit flipped, if they share a secret", function()
     for i = 1, 3 do start(i, 'secret = "0123456789abcdef"') end
-    for i = 1, 3 do daemons[i]:expect(others(i, 3), 3) end
-    daemons[4] = Daemon.start({ "run", folder:write("replay.lua", REPLAY) }, { namespace = network.hosts[4] })
-    assert.is_true(tonumber(daemons[4]:expect("recorded: "):match("%d+$")) >= 6)
-    daemons[3]:signal("KILL")
-    daemons[3]:wait()
-    daemons[3] = nil
-    for i = 1, 2 do daemons[i]:expect(others(i, 2), 6) end -- the replays go on, and prolong no life
-    daemons[4]:expect("replayed")
+    for i = 1, 3 do group.daemons[i]:expect(others(i, 3), 3) end
+    group:run(4, { "run", group.folder:write("replay.lua", REPLAY) })
+    assert.is_true(tonumber(group.daemons[4]:expect("recorded: "):match("%d+$")) >= 6)
+    group.daemons[3]:signal("KILL")
+    group.daemons[3]:wait()
+    group.daemons[3] = nil
+    for i = 1, 2 do group.daemons[i]:expect(others(i, 2), 6) end -- the replays go on, and prolong no life
+    group.daemons[4]:expect("replayed")
     for i = 1, 2 do
-      for _, line in ipairs(daemons[i].log) do
+      for _, line in ipairs(group.daemons[i].log) do
         local names = line:match("nodes: (.*);$") or ""
         for seen in names:gmatch("%S+") do assert.is_truthy(seen:find("^app[123]@10%.77%.0%.[123]$"), seen) end
       end
-      assert.are.equal(others(i, 2), daemons[i].log[#daemons[i].log]:match("nodes: .*$") or others(i, 2))
+      assert.are.equal(others(i, 2), group.daemons[i].log[#group.daemons[i].log]:match("nodes: .*$") or others(i, 2))
     end
-    daemons[4]:wait()
-    daemons[4] = nil
+    group.daemons[4]:wait()
+    group.daemons[4] = nil
   end)
 
   it("drop one at once that stops with a secret", function()
     for i = 1, 2 do start(i, 'secret = "0123456789abcdef", announce = 20, expire = 60') end
-    daemons[1]:expect(others(1, 2))
-    daemons[2]:stop()
-    daemons[2] = nil
-    daemons[1]:expect("nodes: ;", 1)
+    group.daemons[1]:expect(others(1, 2))
+    group.daemons[2]:stop()
+    group.daemons[2] = nil
+    group.daemons[1]:expect("nodes: ;", 1)
   end)
 
   it("say so when two use one name", function()
     start(1, nil, "same@host")
     start(2, nil, "same@host")
-    daemons[1]:expect("another engine uses this name")
+    group.daemons[1]:expect("another engine uses this name")
   end)
 
   it("find each other by an IPv6 group", function()
     for i = 1, 2 do
-      local result = require("engine.process").run({ "ip", "-n", network.hosts[i], "addr", "add",
+      local result = require("engine.process").run({ "ip", "-n", group.network.hosts[i], "addr", "add",
         ("fd77::%d/64"):format(i), "dev", "eth0", "nodad" })
       assert(result)
     end
     for i = 1, 2 do start(i, 'multicast_addr = "ff15::4e", ip = "::"') end
-    for i = 1, 2 do daemons[i]:expect(others(i, 2), 4) end
+    for i = 1, 2 do group.daemons[i]:expect(others(i, 2), 4) end
   end)
 end)
 
