@@ -95,15 +95,19 @@ local ATTACKS = {
   ["its scope"] = [[ self.scope:close() ]],
 }
 
-describe("a provider that breaks", function()
-  local folder, daemon
+local folder, daemon
 
+local function each_has_a_folder()
   before_each(function() folder = Folder.new() end)
   after_each(function()
     if daemon then daemon:stop() end
     daemon = nil
     folder:remove()
   end)
+end
+
+describe("a provider that breaks", function()
+  each_has_a_folder()
 
   local CONFIG = [[
     return {
@@ -146,14 +150,7 @@ describe("a provider that takes all there is", function()
   if not process.run({ "prlimit", "--version" }) then return pending("prlimit is missing") end
 
   local LEAST = 50 -- what it takes is more than this, and more than what others come to meanwhile
-  local folder, daemon
-
-  before_each(function() folder = Folder.new() end)
-  after_each(function()
-    if daemon then daemon:stop() end
-    daemon = nil
-    folder:remove()
-  end)
+  each_has_a_folder()
 
   local CONFIG = [[
     return {
