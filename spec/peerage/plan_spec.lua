@@ -173,14 +173,14 @@ describe("a plan", function()
   it("ends what loops or takes all memory while it is loaded or checked, and says who it was", function()
     local loop, checking = "while true do end", "connect = { connect = function() end, check = function() %s end }"
     folder:write("homies.lua", loop)
-    local limits = 'return { clusters = { web = { via = "homies", budget = 0.05, memory_limit = "4 MB", '
+    local limits = 'return { clusters = { web = { via = "homies", budget = 0.05, '
     refuses(limits .. 'connect = "none" } } }', "web: provider homies held the engine for 0.0")
     folder:write("homies.lua", "return { options = { a = { type = 'any', check = function() while true do end end } }, poll = print }")
     refuses(limits .. 'a = 1, connect = "none" } } }', "options of homies: web: provider homies held the engine for 0.0")
     folder:write("homies.lua", "return { poll = print }")
     refuses(limits .. checking:format(loop) .. " } } }", "web: connector table held the engine for 0.0")
-    refuses(limits .. checking:format("local t = {} while true do t[#t + 1] = {} end") .. " } } }",
-      "not enough memory: it holds")
+    refuses('return { clusters = { web = { via = "homies", budget = 30, memory_limit = "4 MB", '
+      .. checking:format("local t = {} while true do t[#t + 1] = {} end") .. " } } }", "not enough memory: it holds")
   end)
 
   it("loads a part once more from the texts that it had, with locals as at first, on its account", function()
