@@ -1,0 +1,190 @@
+-- SPDX-License-Identifier: MIT
+--- Measures works: `peerage-lua run scripts/benchmarks/main.lua TOOLS ROUNDS table|json full|quick WORK…`. TOOLS is the
+--- folder of what was built of bare/ and tools/. Each round runs the engine, the bare loop and the peers in turn, so that a
+--- machine that is slow for a while is slow for all.
+local scripts = arg[0]:match("^(.*)/[^/]*$") or "."
+package.path = ("%s/../?.lua;%s/../../spec/?.lua;%s"):format(scripts, scripts, package.path)
+
+local Daemon = require("support.daemon")
+local Folder = require("support.folder")
+local Measure = require("benchmarks.measure")
+local fs = require("engine.fs")
+local process = require("engine.process")
+local report = require("benchmarks.report")
+local statistics = require("benchmarks.statistics")
+local task = require("engine.task")
+
+local OK, FAILED = 0, 1
+local ENGINE, BARE = "peerage-lua", "bare C"
+
+---@class bench.Figure
+---@field unit string
+---@field scale number|nil what a runner's number is multiplied with: 1e9 of seconds for "ns"
+---@field budget { ratio: number }|{ most: number }|nil what the engine may take: times the bare loop's, or in `unit`
+
+---@class bench.Runner
+---@field who string "peerage-lua", "bare C", or the peer
+---@field run (fun(): table<string, number>)|nil a number for each figure
+---@field needs string|nil the command without which it cannot run
+---@field rounds integer|nil fewer than asked for, of what takes long
+---@field note string|nil why there is no `run`, or what is not alike
+
+---@class bench.Case
+---@field name string "udp.1000"
+---@field title string "Peer: datagrams of 1,000 names"
+---@field size number|nil for `growth`
+---@field figures table<string, bench.Figure>
+---@field runners bench.Runner[]
+
+---@class bench.Work
+---@field cases fun(measure: bench.Measure): bench.Case[]
+---@field growth { figure: string, cases: string, of: string, most: number }|nil how the engine's cost may grow with the cases' `size`
+---@field stop fun()|nil ends what `cases` started
+
+local function say(text) io.stderr:write(text, "\n") end
+
+local function is_installed(command)
+  return assert(process.run({ "sh", "-c", 'PATH=$PATH:/usr/sbin:/sbin command -v "$1"', "sh", command })).code == 0
+end
+
+-- Runs all of a case, a few rounds. The values of each figure, by who.
+local function run_case(self, case)
+  local values = {}
+  for round = 1, self.rounds do
+    for _, runner in ipairs(case.runners) do
+      if runner.run and not self.missing[runner.needs or ""] and round <= (runner.rounds or self.rounds) then
+        say(("%s: round %d of %d: %s"):format(case.name, round, self.rounds, runner.who))
+        local mine = values[runner.who] or {}
+        values[runner.who] = mine
+        for figure, value in pairs(runner.run()) do
+          mine[figure] = mine[figure] or {}
+          table.insert(mine[figure], value * (case.figures[figure].scale or 1))
+        end
+      end
+    end
+  end
+  return values
+end
+
+local function sorted_keys(map)
+  local keys = {}
+  for key in pairs(map) do keys[#keys + 1] = key end
+  table.sort(keys)
+  return keys
+end
+
+-- The budget is the engine's; a quick run judges nothing.
+local function judge(self, row, budget)
+  if not budget or row.peer ~= ENGINE then return end
+  row.budget, row.budget_is_ratio = budget.ratio or budget.most, budget.ratio ~= nil
+  if self.quick then return end
+  row.met = (budget.ratio and row.ratio or row.median) <= row.budget
+  if not row.met then self.missed = self.missed + 1 end
+end
+
+local function show(self, row)
+  print(self.as_json and report.json(row) or report.line(row))
+end
+
+local function show_figure(self, case, name, values)
+  local figure, is_one = case.figures[name], next(case.figures, next(case.figures)) == nil
+  local bare = values[BARE] and values[BARE][name] and statistics.median(values[BARE][name])
+  for _, runner in ipairs(case.runners) do
+    local of = values[runner.who] and values[runner.who][name]
+    if of then
+      local median = statistics.median(of)
+      local row = {
+        work = is_one and case.name or case.name .. "." .. name, title = is_one and case.title or case.title .. ", " .. name,
+        peer = runner.who, median = median, low = math.min(unpack(of)), high = math.max(unpack(of)), unit = figure.unit,
+        ratio = bare and median / bare,
+      }
+      judge(self, row, figure.budget)
+      show(self, row)
+    end
+  end
+end
+
+local function engine_median(values, figure) return statistics.median(values[ENGINE][figure]) end
+
+-- With which power the engine's cost grows.
+local function show_growth(self, name, growth, points)
+  if not growth or #points < 2 then return end
+  local exponent = statistics.exponent(points)
+  local row = {
+    work = name .. ".growth", title = "grows with " .. growth.of, peer = ENGINE, median = exponent, low = exponent,
+    high = exponent, unit = "power",
+  }
+  judge(self, row, { most = growth.most })
+  show(self, row)
+end
+
+local function take_note(self, case, runner)
+  local note = runner.note and ("%s, %s: %s"):format(case.title, runner.who, runner.note)
+  if not note or self.noted[note] then return end
+  self.noted[note] = true
+  self.notes[#self.notes + 1] = note
+end
+
+-- What is missing is said once, and in CI it is a failure.
+local function look_for_needs(self, case)
+  for _, runner in ipairs(case.runners) do
+    local needs = runner.needs
+    if needs and self.missing[needs] == nil then
+      self.missing[needs] = not is_installed(needs)
+      if self.missing[needs] then
+        self.notes[#self.notes + 1] = ("%s is missing: scripts/setup --bench installs it"):format(needs)
+        self.lacking = self.lacking + 1
+      end
+    end
+    take_note(self, case, runner)
+  end
+end
+
+local function run_work(self, name)
+  local work = require("benchmarks.works." .. name)
+  local points, growth = {}, work.growth
+  for _, case in ipairs(work.cases(self.measure)) do
+    look_for_needs(self, case)
+    local values = run_case(self, case)
+    for _, figure in ipairs(sorted_keys(case.figures)) do show_figure(self, case, figure, values) end
+    if growth and case.name:find(growth.cases) and values[ENGINE] then
+      points[#points + 1] = { size = case.size, cost = engine_median(values, growth.figure) }
+    end
+  end
+  show_growth(self, name, growth, points)
+  if work.stop then work.stop() end
+end
+
+local function run(self, works)
+  self.folder = Folder.new()
+  self.measure = Measure.new({
+    folder = self.folder, scripts = assert(fs.realpath(scripts)), tools = assert(fs.realpath(self.tools)), engine = Daemon.binary(), quick = self.quick,
+  })
+  if not self.as_json then print(report.head()) end
+  for _, name in ipairs(works) do run_work(self, name) end
+  for _, note in ipairs(self.notes) do (self.as_json and say or print)((self.as_json and "" or "\n") .. note) end
+  if self.missed > 0 then say(("%d missed their budget"):format(self.missed)) end
+  return self.missed == 0 and (self.lacking == 0 or not os.getenv("CI"))
+end
+
+-- Nothing stays behind, also when it is interrupted.
+local function main(tools, rounds, form, extent, ...)
+  local self = {
+    tools = tools, rounds = tonumber(rounds), as_json = form == "json", quick = extent == "quick",
+    missing = {}, lacking = 0, missed = 0, notes = {}, noted = {},
+  }
+  local signals = assert(process.signals("INT", "TERM"))
+  local running = task.spawn(run, self, { ... })
+  task.spawn(function()
+    signals:next()
+    running:cancel()
+  end)
+  local ran, result = running:join()
+  if ran == false then say("bench: " .. tostring(result)) end
+  signals:close()
+  if self.folder then self.folder:remove() end
+  return ran and result and OK or FAILED
+end
+
+io.stdout:setvbuf("line")
+return main(...)

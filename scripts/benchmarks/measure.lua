@@ -1,0 +1,149 @@
+-- SPDX-License-Identifier: MIT
+--- Runs commands and says what they cost: CPU by getrusage (of the process and what it waited for), memory from /proc.
+local fs = require("engine.fs")
+local json = require("cjson.safe")
+local process = require("engine.process")
+local task = require("engine.task")
+
+local M = {}
+M.__index = M
+
+local PATIENCE = 600 -- seconds for one command, which is far too many
+
+local function words(list) return table.concat(list, " ") end
+
+---@class bench.Measure what works measure with
+---@field folder spec.Folder for what they write
+---@field scripts string path of scripts/benchmarks
+---@field tools string path of what was built of bare/ and tools/
+---@field engine string path of the binary
+---@field quick boolean only to see that all works run
+---@field runs integer
+
+---@param options { folder: spec.Folder, scripts: string, tools: string, engine: string, quick: boolean }
+---@return bench.Measure
+function M.new(options)
+  options.runs = 0
+  return setmetatable(options, M)
+end
+
+--- How many of `count` to do: a hundredth if it is only to be seen that all works run.
+---@param count integer
+---@return integer
+function M:scaled(count) return self.quick and math.max(1, math.floor(count / 100)) or count end
+
+---@class bench.Used
+---@field cpu number seconds, user and system
+---@field wall number seconds
+---@field first_output number seconds until the first byte of its output, with `until_output`
+---@field max_rss integer bytes
+---@field switches integer voluntary context switches
+---@field instructions number|nil with `count`
+
+---@class bench.Options
+---@field env table<string, string>|nil
+---@field until_output boolean|nil it is ended when it has written something
+---@field count boolean|nil its instructions are counted, by callgrind
+
+-- Starts `command` under bench-usage, and with `count` under callgrind, too.
+local function start(self, command, options)
+  self.runs = self.runs + 1
+  local file = ("%s/usage-%d"):format(self.folder.path, self.runs)
+  local arguments = { self.tools .. "/bench-usage", options.until_output and "--until-output" or nil }
+  arguments[#arguments + 1] = file
+  if options.count then
+    for _, word in ipairs({ "valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--log-file=" .. file .. ".log" }) do
+      arguments[#arguments + 1] = word
+    end
+  end
+  for _, word in ipairs(command) do arguments[#arguments + 1] = word end
+  arguments.env, arguments.cwd, arguments.timeout = options.env, self.folder.path, PATIENCE
+  return assert(process.start(arguments)), file
+end
+
+local function used(child, file, command, lines)
+  assert(child:wait())
+  child:close()
+  local usage = json.decode((assert(fs.read(file))))
+  if usage.code ~= 0 then
+    error(("%s ended with status %d:\n%s"):format(words(command), usage.code, table.concat(lines, "\n")), 0)
+  end
+  usage.cpu = usage.user + usage.system
+  local log = fs.read(file .. ".log")
+  usage.instructions = log and tonumber(log:match("Collected : (%d+)"))
+  return usage
+end
+
+--- Runs a command to its end. Raises if it fails.
+---@param command string[]
+---@param options bench.Options|nil
+---@return bench.Used used
+---@return string[] lines that it printed
+function M:run(command, options)
+  local child, file = start(self, command, options or {})
+  local lines = {}
+  for line in child:lines() do lines[#lines + 1] = line end
+  return used(child, file, command, lines), lines
+end
+
+--- Runs a server beside `drive`, and ends it with TERM when that returns.
+---@param command string[]
+---@param drive fun(lines: engine.queue): any the lines that the server prints are in the queue
+---@param options bench.Options|nil
+---@return bench.Used used
+---@return any driven what `drive` returned
+function M:serve(command, drive, options)
+  local child, file = start(self, command, options or {})
+  local arrivals, lines = task.queue(), {}
+  local reader = task.spawn(function()
+    for line in child:lines() do
+      lines[#lines + 1] = line
+      arrivals:push(line)
+    end
+  end)
+  local driven = drive(arrivals)
+  child:kill("TERM")
+  local usage = used(child, file, command, lines)
+  reader:cancel()
+  return usage, driven
+end
+
+--- What each of `large - small` units of work costs, beyond starting and ending: the slope between two runs.
+---@param make fun(count: integer): string[], bench.Options|nil
+---@param small integer
+---@param large integer
+---@param what "cpu"|"instructions" of bench.Used
+---@return number cost of one unit
+function M:slope(make, small, large, what)
+  local few, many = self:run(make(small)), self:run(make(large))
+  return (many[what] - few[what]) / (large - small)
+end
+
+--- Memory of a running process. Waits.
+---@param pid integer
+---@return { rss: integer, unshared: integer } memory in bytes: resident; of that, what no other process has, too
+function M.memory(pid)
+  local text = assert(fs.read(("/proc/%d/smaps_rollup"):format(pid)))
+  local function field(name) return tonumber(text:match(name .. ":%s+(%d+)")) * 1024 end
+  return { rss = field("Rss"), unshared = field("Private_Clean") + field("Private_Dirty") }
+end
+
+--- CPU time of a running process, all threads, to the nanosecond (/proc/PID/task/TID/schedstat; those of threads that have
+--- ended are lost), and how often it was woken. Waits.
+---@param pid integer
+---@return { cpu: number, switches: integer } cpu in seconds
+function M.spent(pid)
+  local sum = { cpu = 0, switches = 0 }
+  for _, thread in ipairs(assert(fs.list(("/proc/%d/task"):format(pid)))) do
+    local place = ("/proc/%d/task/%s/"):format(pid, thread)
+    local ran = fs.read(place .. "schedstat")
+    local status = fs.read(place .. "status")
+    if ran and status then -- else it has ended meanwhile
+      sum.cpu = sum.cpu + tonumber(ran:match("^%d+")) / 1e9
+      sum.switches = sum.switches + tonumber(status:match("\nvoluntary_ctxt_switches:%s+(%d+)"))
+    end
+  end
+  return sum
+end
+
+return M
