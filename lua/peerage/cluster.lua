@@ -21,6 +21,7 @@ local M = {}
 M.__index = M
 
 local POLL_SOON_PERIOD = 0.1 -- seconds; polls that are asked for come at most ten times a second
+local REST = 4 -- times the CPU time of a poll: so long the next one that is asked for waits, for lists may be very long
 local MOMENT = 0.1 -- seconds; nodes that go down within it are reported together
 local LOSSES_PERIOD = 1 -- seconds between two such reports, at least
 
@@ -94,13 +95,14 @@ end
 function M:run()
   task.sleep(self.settings.sync_offset / 1000)
   while true do
-    local started = timer.now()
+    local started, used = timer.now(), os.clock()
     if self.wake:count() > 0 then self.wake:pop() end -- who asked before now is served by this poll
     recovery.revive(self)
     self:poll()
     self.on_poll(self)
-    task.timeout(self.provider.failures:period(self.settings.interval), self.wake.pop, self.wake)
-    task.sleep(math.max(0, started + POLL_SOON_PERIOD - timer.now()))
+    local ended, period = timer.now(), self.provider.failures:period(self.settings.interval)
+    local rest = math.max(started + POLL_SOON_PERIOD - ended, math.min(REST * (os.clock() - used), period))
+    if task.timeout(period, self.wake.pop, self.wake) then task.sleep(math.max(0, ended + rest - timer.now())) end
   end
 end
 

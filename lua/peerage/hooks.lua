@@ -15,6 +15,7 @@ M.__index = M
 
 local MOST_EVENTS = 10000 -- that wait; more are dropped, the oldest first
 local CHANGE_PERIOD = 0.1 -- seconds; on_change comes at most ten times a second
+local REST = 4 -- times the CPU time that it took: so long the next one waits
 
 ---@param scope engine.Scope who owns it
 ---@param settings table the cluster's: hooks, timeout and limits; may be swapped at any time
@@ -38,7 +39,7 @@ function M.start(scope, settings, nodes, label)
     dropped = 0,
     has_changed = false,
     is_dropping = false, -- since somebody last waited in vain
-    changed_at = -math.huge,
+    ready_at = -math.huge, -- when on_change may be called again
     wake = task.queue(1),
   }, M)
   supervisor.keep(self.scope, "calling hooks", self.run, self)
@@ -81,14 +82,16 @@ local function drop_oldest(self)
 end
 
 local function call_on_change(self)
-  self.has_changed, self.changed_at = false, timer.now()
+  local started, used = timer.now(), os.clock()
+  self.has_changed = false
   if self.settings.on_change then call_hook(self, "on_change", self.nodes()) end
+  self.ready_at = math.max(started + CHANGE_PERIOD, timer.now() + REST * (os.clock() - used))
 end
 
 function M:run()
   while true do
     for event in next_event, self do call_with_event(self, event) end
-    local left = self.changed_at + CHANGE_PERIOD - timer.now()
+    local left = self.ready_at - timer.now()
     if not self.has_changed then
       self.wake:pop()
     elseif left > 0 then

@@ -9,6 +9,7 @@ local M = {}
 M.__index = M
 
 local PATIENCE = 600 -- seconds for one command, which is far too many
+local LOOK, BUSY = 0.3, 0.02 -- seconds; CPU seconds in that time of one that still works
 
 local function words(list) return table.concat(list, " ") end
 
@@ -86,7 +87,19 @@ function M:run(command, options)
   return used(child, file, command, lines), lines
 end
 
---- Runs a server beside `drive`, and ends it with TERM when that returns.
+-- Waits until the program below bench-usage has done what it was given.
+local function settle(usage_pid)
+  local children = assert(fs.read(("/proc/%d/task/%d/children"):format(usage_pid, usage_pid)))
+  local pid = tonumber(children:match("%d+"))
+  if not pid then error("the server has ended", 0) end
+  local before, now = -1, M.spent(pid).cpu
+  while now - before > BUSY do
+    task.sleep(LOOK)
+    before, now = now, M.spent(pid).cpu
+  end
+end
+
+--- Runs a server beside `drive`, and ends it with TERM when that has returned and the server has nothing left to do.
 ---@param command string[]
 ---@param drive fun(lines: engine.queue): any the lines that the server prints are in the queue
 ---@param options bench.Options|nil
@@ -102,6 +115,7 @@ function M:serve(command, drive, options)
     end
   end)
   local driven = drive(arrivals)
+  settle(child.pid)
   child:kill("TERM")
   local usage = used(child, file, command, lines)
   reader:cancel()

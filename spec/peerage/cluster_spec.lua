@@ -91,6 +91,23 @@ describe("a cluster", function()
     assert(polls[2] - polls[1] >= 0.095)
   end)
 
+  it("rests longer after a poll that took long to think, for what is asked for, not for the interval", function()
+    local pauses, ended, asks = {}, nil, true
+    start(function()
+      pauses[#pauses + 1] = ended and timer.now() - ended
+      if asks then cluster:poll_soon() end
+      local before = os.clock()
+      repeat until os.clock() - before >= 0.1
+      ended = timer.now()
+      return {}
+    end, nil, { interval = 10 })
+    await(function() return pauses[2] end, "three polls")
+    assert(pauses[2] >= 0.38, pauses[2])
+    asks, cluster.settings.interval = false, 0.1
+    await(function() return pauses[4] end, "a poll after the interval")
+    assert(pauses[4] < 0.38, pauses[4])
+  end)
+
   it("goes on after an error of the engine's own in any of its loops", function()
     local delays = supervisor.DELAYS
     supervisor.DELAYS = { first = 0.001, max = 0.001 }

@@ -116,6 +116,20 @@ describe("hooks", function()
     assert.equal(value, told[#told])
   end)
 
+  it("tell of changes less often when that takes long", function()
+    local times = task.queue()
+    settings.on_change = function()
+      times:push(timer.now())
+      local before = os.clock()
+      repeat until os.clock() - before >= 0.1
+    end
+    hooks:changed()
+    local first = times:pop()
+    hooks:changed()
+    local later = times:pop() - first
+    assert(later >= 0.45, later)
+  end)
+
   it("may all be missing, and may be swapped while it runs", function()
     hooks:tell("on_up", { name = "unheard" })
     hooks:changed()

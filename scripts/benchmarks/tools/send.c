@@ -48,6 +48,22 @@ static struct queue look(unsigned port) {
     return queue;
 }
 
+// A socket is bound before it joins. /proc/net/igmp has the groups as numbers in the byte order of the host.
+static void await_membership(const char *group) {
+    char text[4096], wanted[16];
+    snprintf(wanted, sizeof wanted, "%08X ", inet_addr(group));
+    for (int i = 0; i < patience; i++) {
+        FILE *file = fopen("/proc/net/igmp", "r");
+        if (!file) fail("/proc/net/igmp");
+        text[fread(text, 1, sizeof text - 1, file)] = 0;
+        fclose(file);
+        if (strstr(text, wanted)) return;
+        nanosleep(&moment, NULL);
+    }
+    errno = ETIMEDOUT;
+    fail("nobody is in the group");
+}
+
 static void await(unsigned port, int members, unsigned long bytes) {
     for (int i = 0; i < patience; i++) {
         struct queue queue = look(port);
@@ -97,6 +113,7 @@ int main(int argc, char **argv) {
     int fd = open_socket(argv[1], port);
     prctl(PR_SET_TIMERSLACK, 1);
     await(port, 1, MAX_QUEUED);
+    await_membership(argv[1]);
     unsigned long dropped = look(port).drops;
     for (struct mmsghdr batch[BATCH] = {0}; left;) {
         unsigned count = left < BATCH ? (unsigned)left : BATCH;

@@ -63,6 +63,22 @@ local function commands(measure, port)
   }
 end
 
+local function environment(case, port, verify)
+  return {
+    BENCH_PORT = port, BENCH_NAMES = case.names, BENCH_SECRET = case.kind == "signed" and SECRET or false,
+    BENCH_VERIFY = verify and "1" or false,
+  }
+end
+
+-- Raises unless the engine comes to know all names.
+local function verify(measure, case)
+  local port, once = free_port(), { kind = case.kind, names = case.names, count = case.names }
+  measure:serve(commands(measure, port)["peerage-lua"], function(lines)
+    send(measure, port, once.count, write_datagrams(measure, once, port))
+    await(lines, ("known %d"):format(case.names))
+  end, { env = environment(case, port, true) })
+end
+
 --- Cost of one datagram.
 ---@param measure bench.Measure
 ---@param case { kind: "plain"|"signed", names: integer, count: integer }
@@ -72,15 +88,9 @@ end
 function M.cost(measure, case, who, what)
   local port = free_port()
   local file = write_datagrams(measure, case, port)
-  local function drive(lines)
-    local received = send(measure, port, case.count, file)
-    if who == "peerage-lua" then await(lines, "known " .. case.names) end
-    return received
-  end
-  local used, received = measure:serve(commands(measure, port)[who], drive, {
-    count = what == "instructions",
-    env = { BENCH_PORT = port, BENCH_NAMES = case.names, BENCH_SECRET = case.kind == "signed" and SECRET or false },
-  })
+  local used, received = measure:serve(commands(measure, port)[who], function()
+    return send(measure, port, case.count, file)
+  end, { count = what == "instructions", env = environment(case, port) })
   return used[what] / received
 end
 
@@ -93,6 +103,7 @@ local function make_case(measure, kind, names, budget)
     runner.who, runner.run = who, function() return { cpu = M.cost(measure, case or measured, who, "cpu") } end
     runners[#runners + 1] = runner
   end
+  verify(measure, measured)
   add("bare C", {})
   add("peerage-lua", {})
   if kind == "plain" then
