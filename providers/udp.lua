@@ -135,9 +135,8 @@ end
 local function hear(self)
   local known, now = self.state.known, timer.now
   for data, sender in self.socket:messages() do
-    local peer = known[data]
-    if peer then
-      peer.heard = now()
+    if known[data] then
+      known[data] = now()
     elseif announcement.is_signed(data) then
       take_signed(self, data, sender)
     else

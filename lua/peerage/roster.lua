@@ -7,12 +7,13 @@ M.__index = M
 
 ---@class peerage.RosterState plain data, which survives a reload
 ---@field peers table<string, peerage.Peer> by name
----@field known table<string, peerage.Peer> by plain datagram, of those present: one that was seen is not parsed again
+---@field known table<string, number> when the plain datagram of one that is present came last, in seconds: it is not
+---  parsed again, and of a hundred thousand names no more than this is touched
 
 ---@class peerage.Peer
 ---@field is_present boolean heard within `expire`, and not gone
 ---@field is_signed boolean present because a signed announcement said so
----@field heard number seconds
+---@field heard number seconds; of its plain datagram `known` may have heard later
 ---@field datagram string|nil the plain one that it is known by
 ---@field stamp number|nil of the signed one that was accepted last
 ---@field instance string|nil of the engine that sent it
@@ -28,8 +29,10 @@ M.__index = M
 -- The state may come from another version, so nothing that can be counted is taken from it.
 local function recount(self)
   self.count, self.present, self.plain = 0, 0, 0
+  local known = self.state.known
   for _, peer in next, self.state.peers do
     self.count = self.count + 1
+    if peer.datagram and type(known[peer.datagram]) ~= "number" then known[peer.datagram] = peer.heard end
     if peer.is_present then
       self.present = self.present + 1
       if not peer.is_signed then self.plain = self.plain + 1 end
@@ -58,9 +61,16 @@ local function find(self, name)
   return peer
 end
 
+-- When it was heard last, by whichever words.
+local function heard(self, peer)
+  local known = peer.datagram and self.state.known[peer.datagram]
+  return known and known > peer.heard and known or peer.heard
+end
+
 local function forget_datagram(self, peer)
-  if peer.datagram then self.state.known[peer.datagram] = nil end
-  peer.datagram = nil
+  if not peer.datagram then return end
+  peer.heard = heard(self, peer)
+  self.state.known[peer.datagram], peer.datagram = nil, nil
 end
 
 local function leave(self, peer)
@@ -105,7 +115,7 @@ function M:hear_plain(name, datagram, now)
   local is_new = enter(self, peer, now, false)
   if peer.datagram == nil then
     peer.datagram = datagram
-    self.state.known[datagram] = peer
+    self.state.known[datagram] = now
   end
   return is_new
 end
@@ -136,10 +146,10 @@ end
 
 --- Forgets at once whom plain datagrams alone have named.
 function M:forget_plain()
-  for _, peer in next, self.state.known do
+  for _, peer in next, self.state.peers do
     if peer.is_signed then
       forget_datagram(self, peer)
-    else
+    elseif peer.is_present then
       leave(self, peer)
     end
   end
@@ -153,7 +163,7 @@ function M:sweep(now, patience)
   local expire = options.expire * (patience or 1)
   local remember = self.count < 2 * options.max and options.remember or options.remember_least
   for name, peer in next, peers do
-    local silence = now - peer.heard
+    local silence = now - heard(self, peer)
     if silence > expire then leave(self, peer) end
     if not peer.is_present and (not peer.stamp or silence > remember) then
       peers[name] = nil

@@ -33,7 +33,7 @@ describe("peerage.roster", function()
   it("knows a plain datagram as long as its node is present", function()
     local heard = new()
     plain(heard, "a@h", 0)
-    heard.state.known["Peer:a@h"].heard = 25 -- what the provider does when it comes again
+    heard.state.known["Peer:a@h"] = 25 -- what the provider does when it comes again
     assert.same({ "a@h" }, names(heard, 55))
     assert.same({}, names(heard, 56))
     assert.is_nil(heard.state.known["Peer:a@h"])
@@ -201,6 +201,14 @@ describe("peerage.roster", function()
     heard:forget_plain()
     assert.same({ "b@h" }, names(heard, 1))
     assert.same({}, heard.state.known)
+  end)
+
+  it("goes on from a state of the version that kept the node by its datagram", function()
+    local peer = { is_present = true, is_signed = false, heard = 10, datagram = "Peer:a@h" }
+    local heard = new({ peers = { ["a@h"] = peer }, known = { ["Peer:a@h"] = peer } })
+    assert.equal(10, heard.state.known["Peer:a@h"])
+    assert.same({ "a@h" }, names(heard, 40))
+    assert.same({}, names(heard, 41))
   end)
 
   it("goes on from a state that was kept", function()
