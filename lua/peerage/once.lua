@@ -3,7 +3,7 @@
 local Instance = require("peerage.instance")
 local Registry = require("peerage.registry")
 local answers = require("peerage.answer")
-local json = require("cjson.safe").new() -- its settings are nobody else's
+local json = require("engine.json")
 local log = require("engine.log")
 local node = require("peerage.node")
 local scopes = require("engine.scope")
