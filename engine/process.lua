@@ -197,9 +197,10 @@ local function run(arguments, options)
     for _, reader in ipairs(readers) do reader:join() end
   end)
   process:close()
-  if process.failure then return nil, process.failure[1], process.failure[2] end
-  if not ended then return nil, message, code end
-  ended.stdout, ended.stderr = table.concat(output[out]), table.concat(output[err])
+  local printed = { stdout = table.concat(output[out]), stderr = table.concat(output[err]) }
+  if process.failure then return nil, process.failure[1], process.failure[2], printed end
+  if not ended then return nil, message, code, printed end
+  ended.stdout, ended.stderr = printed.stdout, printed.stderr
   return ended
 end
 
@@ -209,10 +210,10 @@ function M.run(options)
   local scope, closed, why = scopes.new()
   if not scope then return nil, closed, why end
   guard(scope)
-  local ok, result, message, code = scope:spawn(run, arguments, options):join()
+  local ok, result, message, code, printed = scope:spawn(run, arguments, options):join()
   guard(nil)
   if not ok then error(result, 0) end
-  return result, message, code
+  return result, message, code, printed
 end
 
 return M

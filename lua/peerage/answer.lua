@@ -10,33 +10,35 @@ local M = {}
 ---@field list? table of entries, unchecked; nil when unknown
 ---@field message? string why it is partial or unknown
 
-local function reason(message)
-  if message == "" then return "poll() gave an empty reason" end
+local function reason(message, who)
+  if message == "" then return who .. " gave an empty reason" end
   if type(message) == "string" then return describe.message(message) end
-  return "poll() gave as its reason " .. describe.value(message) .. ": expected a string"
+  return who .. " gave as its reason " .. describe.value(message) .. ": expected a string"
 end
 
 local function is_one_node(list) return rawget(list, "name") ~= nil and rawget(list, 1) == nil end
 
---- Classifies the return values of `poll()`.
----@param list any its first value
----@param message any its second value
+--- Classifies the return values of `poll()`, or what self:update() was given.
+---@param list any the first value
+---@param message any the second value
+---@param who? string what messages begin with; "poll()"
 ---@return peerage.Answer? answer
 ---@return string? error when the provider broke the contract
-function M.read(list, message)
+function M.read(list, message, who)
+  who = who or "poll()"
   if list == nil then
-    if message == nil then return nil, "poll() returned nil without a reason" end
-    return { kind = "unknown", message = reason(message) }
+    if message == nil then return nil, who .. " returned nil without a reason" end
+    return { kind = "unknown", message = reason(message, who) }
   end
   if type(list) ~= "table" then
     local hint = type(list) == "string" and ": did you forget the braces?" or ""
-    return nil, "poll() returned " .. describe.value(list) .. ": expected a list of nodes" .. hint
+    return nil, who .. " returned " .. describe.value(list) .. ": expected a list of nodes" .. hint
   end
   if is_one_node(list) then
-    return nil, 'poll() returned one node: expected a list of nodes, such as { { name = "app@10.0.0.1" } }'
+    return nil, who .. ' returned one node: expected a list of nodes, such as { { name = "app@10.0.0.1" } }'
   end
   if message == nil then return { kind = "complete", list = list } end
-  return { kind = "partial", list = list, message = reason(message) }
+  return { kind = "partial", list = list, message = reason(message, who) }
 end
 
 --- The answer with a list that a call of poll() gave, or why there is none.

@@ -38,6 +38,7 @@ function M:start_provider(part, state, failures)
     unit = part.unit, options = part.options, label = self:label("provider", part), name = self.self_name,
     scope = self.scope, state = state, serves = self.settings.serves, account = part.account, failures = failures,
     methods = { poll_soon = function() if not self.provider.failures.is_failing then self:poll_soon() end end },
+    on_update = function() self:poll_soon() end,
     on_failure = function(failure) return recovery.take_serve_failure(self, failure) end,
   })
 end
@@ -164,11 +165,12 @@ local function take_doubt(self, answer, failure)
   if message ~= before.message or message and kind ~= before.kind then self.is_changed = true end
 end
 
---- Polls once and sees to what follows from it.
+--- Polls once and sees to what follows from it. A version on trial is to show that its poll() works.
 function M:poll()
   local provider, started = self.provider, timer.now()
   self.connector.complaints:settle()
-  local answer, failure = answers.of_call(provider:call("poll", self.settings.timeout))
+  local answer, failure = answers.of_call(provider:ask(self.settings.timeout, self.trial ~= nil))
+  if provider.given then self:poll_soon() end
   if provider ~= self.provider or provider:is_closed() then return self:poll_soon() end -- a new version comes
   if rollout.judge(self, failure) then return end
   local changes = answer and take_list(self, answer)

@@ -3,12 +3,14 @@
 --- Invariant: its functions run in tasks of their own inside `inner`, on its account; nothing of the engine's lives there.
 local Failing = require("peerage.failing")
 local accounts = require("peerage.accounts")
+local answers = require("peerage.answer")
 local call = require("peerage.call")
 local deep_copy = require("peerage.deep_copy")
 local describe = require("peerage.describe")
 local log = require("engine.log")
 local states = require("peerage.state")
 local supervisor = require("peerage.supervisor")
+local task = require("engine.task")
 local timer = require("engine.timer")
 
 local M = {}
@@ -27,6 +29,7 @@ local COPY_TIMEOUT = 5 -- seconds for taking over a state
 ---@field account engine.account|nil who pays for it; nil: a new one without limits
 ---@field failures peerage.Failing|nil of the instance that it takes the place of; nil: it starts afresh
 ---@field methods table<string, function>|nil what `self` offers
+---@field on_update fun()|nil told that update() was called, which `self` then offers
 ---@field serves boolean|nil false: serve() is not run
 ---@field passive boolean|nil announce nothing
 ---@field shared table|nil what a connector's share() made
@@ -55,6 +58,18 @@ local function supervise(self, serve)
       self.failures:restarted()
     end,
   }, self.self)
+  self.news:push(true)
+end
+
+-- Takes what poll() would return, for the next poll to take in. The newest counts.
+local function new_update(self)
+  return function(_, list, message)
+    local answer, breach = answers.read(list, message, "self:update()")
+    if not answer then error((breach:gsub(" returned ", ": given ", 1)), 2) end
+    self.given = { list, message }
+    if list then self.news:push(true) end
+    self.spec.on_update()
+  end
 end
 
 -- Where there is no owner any more everything is refused: its calls answer that the scope was closed.
@@ -73,8 +88,9 @@ function M.start(spec)
   local self = setmetatable({
     spec = spec, unit = spec.unit, log = log.named(spec.label), self = make_self(spec),
     account = spec.account or accounts.new(spec.label, {}), failures = spec.failures or Failing.new(), started_at = timer.now(),
-    outer = spec.scope:child(spec.label) or spec.scope,
+    outer = spec.scope:child(spec.label) or spec.scope, news = task.queue(1),
   }, M)
+  if spec.on_update then rawset(self.self, "update", new_update(self)) end
   open(self)
   return self
 end
@@ -106,6 +122,21 @@ function M:call(member, seconds, ...)
   if not self:has(member) then return false, { reason = "breach", message = member .. "() is no function any more" } end
   return count(self, call.run(self.inner, seconds, rawget(self.unit.module, member), self.self, ...))
 end
+
+--- What update() was given since the last time, or else what poll() returns, as peerage.call does.
+---@param seconds number
+---@param is_to_run boolean|nil call poll() in any case
+---@return boolean ok and results, or false and a peerage.Failure
+function M:ask(seconds, is_to_run)
+  local given = self.given
+  if not given or is_to_run then return self:call("poll", seconds) end
+  self.given = nil
+  return true, given[1], given[2]
+end
+
+--- Waits until update() was given a list, or serve() has nothing to serve.
+---@param seconds number at most
+function M:await_news(seconds) task.timeout(seconds, self.news.pop, self.news) end
 
 --- A copy of its state, for the version after it. What is no plain data is left out, with a warning.
 ---@return table

@@ -19,8 +19,8 @@ local M = {}
 ---@field built_in string[] their names
 
 M.PROVIDER = {
-  word = "provider", method = "poll", optional = { "serve", "stop", "counters", "exposure" },
-  folder = engine.root .. "/providers", built_in = { "dns", "list", "self", "udp" },
+  word = "provider", method = "poll", optional = { "serve", "stop", "counters", "exposure", "check" },
+  folder = engine.root .. "/providers", built_in = { "dns", "exec", "file", "http", "list", "self", "udp" },
 }
 M.CONNECTOR = {
   word = "connector", method = "connect",

@@ -18,9 +18,10 @@ local function ask(planned, name, wait, scope)
   local provider = Instance.start({
     unit = part.unit, options = part.options, label = "provider " .. part.name, name = name, scope = scope,
     serves = planned.settings.serves, passive = true, account = part.account, methods = { poll_soon = function() end },
+    on_update = function() end,
   })
-  if provider:has("serve") and planned.settings.serves ~= false then task.sleep(wait) end
-  local answer, failure = answers.of_call(provider:call("poll", planned.settings.timeout))
+  if provider:has("serve") and planned.settings.serves ~= false then provider:await_news(wait) end
+  local answer, failure = answers.of_call(provider:ask(planned.settings.timeout))
   provider:close()
   answers.say(provider.log, answer, failure)
   if not answer then return registry, false end

@@ -91,6 +91,22 @@ local function load_connector(conf, settings)
   return part
 end
 
+-- What check() answered: true, with a warning perhaps, or what is wrong.
+local function verdict(ok, answer, message)
+  if not ok then return nil, "check() failed: " .. answer.message end
+  local text = type(message) == "string" and describe.message(message) or nil
+  if answer == true then return true, text end
+  return nil, not answer and text or ("check() returned %s: expected true, or nil and a message"):format(describe.value(answer))
+end
+
+-- Asks a part whether its options will do where they are.
+local function ask_check(part, where, context)
+  local check = rawget(part.unit.module, "check")
+  if not check then return true end
+  local ok, text = verdict(run_apart("check of " .. part.name, part.account, check, deep_copy(part.options), context))
+  return ok, text and ("%s: %s"):format(where, text)
+end
+
 -- On success the message is a list of warnings.
 local function load_provider(conf, settings, connector)
   local part, message, files = load_part(conf, loader.PROVIDER, settings.via, settings)
@@ -101,6 +117,9 @@ local function load_provider(conf, settings, connector)
     return nil, ("%s: serves: expected a provider with serve(), found that %s has none"):format(conf.path, part.name),
       part.unit.files
   end
+  local ok, text = ask_check(part, settings.via.where, { name = conf.name, name_given = conf.name_given })
+  if not ok then return nil, text, part.unit.files end
+  message[#message + 1] = text
   return part, message
 end
 
@@ -116,25 +135,15 @@ local function exposure_of(provider)
   return nil, ('expected "open", "accepted" or nothing, found %s'):format(describe.value(answer))
 end
 
--- What check() answered: true, with a warning perhaps, or what is wrong.
-local function verdict(ok, answer, message)
-  if not ok then return nil, "check() failed: " .. answer.message end
-  local text = type(message) == "string" and describe.message(message) or nil
-  if answer == true then return true, text end
-  return nil, not answer and text or ("check() returned %s: expected true, or nil and a message"):format(describe.value(answer))
-end
-
 -- Asks the connector whether its options and what surrounds them will do.
 local function check_connector(conf, settings, connector, provider)
-  local check = rawget(connector.unit.module, "check")
-  if not check then return true end
+  if not rawget(connector.unit.module, "check") then return true end
   local exposure, message = exposure_of(provider)
   if message then return nil, ("%s: provider %s: exposure(): %s"):format(conf.path, provider.name, message) end
-  local ok, text = verdict(run_apart("check of " .. connector.name, connector.account, check, deep_copy(connector.options), {
+  return ask_check(connector, settings.connect.where, {
     name = conf.name, name_given = conf.name_given,
     provider = { name = provider.name, options = deep_copy(provider.options), exposure = exposure },
-  }))
-  return ok, text and ("%s: %s"):format(settings.connect.where, text)
+  })
 end
 
 ---@class peerage.PlannedCluster

@@ -20,15 +20,15 @@ end
 
 -- What anyone gets. There is no class among them: what makes objects would show the one that the engine's objects share.
 local OPEN = set({
-  "engine", "engine.account", "engine.crypto", "engine.dns", "engine.fs", "engine.json", "engine.log", "engine.net", "engine.process",
-  "engine.scope", "engine.task", "engine.tcp", "engine.timer", "engine.udp", "peerage", "peerage.announcement", "peerage.copy",
-  "peerage.describe", "peerage.equal", "peerage.node", "peerage.secrets",
+  "engine", "engine.account", "engine.crypto", "engine.dns", "engine.fs", "engine.http", "engine.json", "engine.log", "engine.net",
+  "engine.process", "engine.scope", "engine.task", "engine.tcp", "engine.timer", "engine.udp", "peerage", "peerage.announcement",
+  "peerage.copy", "peerage.describe", "peerage.equal", "peerage.formats", "peerage.node", "peerage.secrets",
 })
 
 -- What else the built-in providers and connectors get.
 local BUILT_IN = set({
   "peerage.erlang.beam", "peerage.erlang.cookie", "peerage.erlang.etf", "peerage.erlang.node", "peerage.erlang.options",
-  "peerage.roster",
+  "peerage.roster", "peerage.watcher",
 })
 local BUILT_IN_FOLDERS = set({ engine.root .. "/providers", engine.root .. "/lua/peerage/connectors" })
 

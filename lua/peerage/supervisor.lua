@@ -20,10 +20,11 @@ local RETURNED = { reason = "raised", message = SERVE .. " returned: it must run
 ---@class peerage.SupervisorOptions
 ---@field delays { first: number, max: number }|nil seconds before a restart; 1 and 30
 ---@field name string|nil what it is in the log; serve()
----@field may_end boolean|nil what returns is not started again
+---@field may_end boolean|nil what returns is not started again; without it only what returns false is not
 ---@field on_end (fun(failure: peerage.Failure): boolean?)|nil told of each end, before the restart; true: there is none
 
---- Runs `fn(...)`, a serve(), over and over until `scope` is closed. Runs in an engine task.
+--- Runs `fn(...)`, a serve(), over and over until `scope` is closed, or it says by `false` that there is nothing to serve.
+--- Runs in an engine task.
 ---@param scope engine.Scope the provider's; each run has a child of it
 ---@param fn function
 ---@param options peerage.SupervisorOptions
@@ -33,7 +34,7 @@ function M.run(scope, fn, options, ...)
   while true do
     local started = timer.now()
     local ok, failure = call.run(scope, nil, fn, ...)
-    if scope:is_closed() or ok and options.may_end then return end
+    if scope:is_closed() or ok and (options.may_end or failure == false) then return end
     if timer.now() - started > M.STEADY then backoff:reset() end
     local delay = backoff:next()
     if ok then failure = RETURNED end

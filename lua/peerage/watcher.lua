@@ -40,7 +40,7 @@ end
 
 local function listen(self, folder, watched)
   for change in watched.watch:each() do
-    if not change.name or watched.names[change.name] then self.on_event() end
+    if not change.name or watched.names[change.name] or watched.names["*"] then self.on_event() end
   end
   watched.watch:close()
   if self.folders[folder] ~= watched then return end -- it is not wanted any more
@@ -58,7 +58,7 @@ local function open(self, folder)
 end
 
 --- Watches these files, and no others any more. Waits.
----@param paths string[]
+---@param paths string[] the last name of one may be "*": all that is in that folder
 function M:set(paths)
   local wanted = {}
   for _, path in ipairs(paths) do

@@ -67,7 +67,7 @@ describe("the loader", function()
       config.provider_path = { "/srv/one", "/srv/two" }
       local _, message = refuses("homies", "")
       assert.equal(('unknown provider "homies": looked for /srv/one/homies.lua, /srv/two/homies.lua, %s/homies.lua, '
-        .. "%s/providers/homies.lua; built in are dns, list, self, udp"):format(folder.path, folder.path), message)
+        .. "%s/providers/homies.lua; built in are dns, exec, file, http, list, self, udp"):format(folder.path, folder.path), message)
       refuses("dsn", 'unknown provider "dsn": did you mean "dns"? looked for ')
       refuses("Peerage.Via.Dsn", 'did you mean "dns"?')
       refuses("tpc", 'unknown connector "tpc": did you mean "tcp"? looked for', loader.CONNECTOR)

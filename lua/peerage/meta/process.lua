@@ -27,6 +27,7 @@ local M = {}
 ---@return engine.process.Ended|nil ended whatever its exit code is
 ---@return string? message "cannot run foo: no such file or directory", "foo printed more than 8 MB", "foo timed out after 5 s"
 ---@return string? code "ENOENT", "EACCES", "EMFILE", "EMSGSIZE" (printed too much; it was killed), "ETIMEDOUT", "ECANCELED"
+---@return { stdout: string, stderr: string }|nil printed of one that was started: what it printed until then
 function M.run(options) end
 
 ---@class engine.process.StartOptions: engine.process.Options

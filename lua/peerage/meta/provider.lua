@@ -13,8 +13,10 @@ local Provider = {}
 ---@return string? message
 function Provider.poll(self) end
 
---- Optional. Runs as long as the provider; started again when it ends.
+--- Optional. Runs as long as the provider; started again when it ends, unless it returns false: then there is nothing to
+--- serve with these options, and --once does not wait for it.
 ---@param self peerage.ProviderSelf
+---@return false|nil
 function Provider.serve(self) end
 
 --- Optional. Says goodbye at a clean end, for at most a second. Not called at a reload.
@@ -31,6 +33,14 @@ function Provider.counters(self) end
 ---@return "open"|"accepted"|nil exposure "accepted": the options say that it is wanted
 function Provider.exposure(options) end
 
+--- Optional. Whether the options go together, for at most 10 seconds; asked before anything starts, and by --check and
+--- --once.
+---@param options table<string, any> a copy
+---@param context { name: string?, name_given: boolean } this node's name, if it was given
+---@return true|nil ok nil: a config error
+---@return string? message what is wrong, or with true a warning
+function Provider.check(options, context) end
+
 ---@class peerage.Self one table as long as a version runs; fields of one's own may stand beside these
 ---@field options table<string, any> as the schema and the config say
 ---@field name string this node's name
@@ -44,6 +54,12 @@ local ProviderSelf = {}
 
 --- Asks for a poll now. Many wishes are one poll; at most ten polls a second.
 function ProviderSelf:poll_soon() end
+
+--- Says at once what poll() would return: the engine takes it in instead of asking. Does not wait; of many the newest
+--- counts, and ten a second at most are taken in. A wrong argument raises.
+---@param list (string|peerage.Node)[]|nil all nodes; with a message a part of them; nil with a message: cannot find out
+---@param message? string
+function ProviderSelf:update(list, message) end
 
 ---@class peerage.ConnectorModule a connector's module: `---@class Hold: peerage.ConnectorModule` above its `local M = {}`
 ---@field options? peerage.Schema
