@@ -91,6 +91,38 @@ describe("a cluster", function()
     assert(polls[2] - polls[1] >= 0.095)
   end)
 
+  it("takes in at once what update() is given, instead of asking", function()
+    local polls, me = 0, nil
+    start(function(self)
+      polls, me = polls + 1, self
+      return { "a@h" }
+    end)
+    await(function() return cluster.last_poll end, "the first poll")
+    me:update({ "b@h", "c@h" })
+    await(function() return cluster.registry:get("b@h") end, "the update")
+    assert.same({ 1, nil }, { polls, cluster.registry:get("a@h") })
+    me:update(nil, "the watch was lost")
+    hearing:expect("poll(): the watch was lost")
+    assert.is_true(cluster.registry:get("c@h").found)
+    me:update({ "bad name" })
+    hearing:expect('poll(): entry 1: expected a node name like "app@10.0.0.1", found "bad name"')
+    await(function() return not cluster.registry:get("c@h") end, "an update without it")
+    poll_again()
+    assert.equal(2, polls)
+  end)
+
+  it("has a version on trial poll before an update of it counts", function()
+    local polls = 0
+    start(function(self)
+      if polls == 0 then self:update({ "given@h" }) end
+      polls = polls + 1
+      return { "polled@h" }
+    end)
+    cluster.trial = {}
+    await(function() return cluster.registry:get("given@h") end, "the update")
+    assert.same({ 1, nil }, { polls, cluster.trial })
+  end)
+
   it("rests longer after a poll that took long to think, for what is asked for, not for the interval", function()
     local pauses, ended, asks = {}, nil, true
     start(function()

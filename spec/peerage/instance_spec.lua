@@ -50,6 +50,69 @@ describe("an instance", function()
     assert.is_nil(select(2, poll(start({ poll = function(self) return self.shared end }))))
   end)
 
+  describe("that may update", function()
+    local told
+
+    local function start_updating(module)
+      told = 0
+      return start(module, { on_update = function() told = told + 1 end })
+    end
+
+    it("answers with what update() was given, once, and the newest of several", function()
+      local instance = start_updating({
+        poll = function() return { "polled@h" } end,
+        go = function(self) self:update({ "old@h" }) self:update({ "a@h" }, "a part") end,
+      })
+      instance:call("go", 5)
+      assert.equal(2, told)
+      assert.same({ true, { "a@h" }, "a part" }, { instance:ask(5) })
+      assert.same({ true, { "polled@h" } }, { instance:ask(5) })
+    end)
+
+    it("can be made to poll all the same, and keeps the update", function()
+      local instance = start_updating({ poll = function() return {} end, go = function(self) self:update({ "a@h" }) end })
+      instance:call("go", 5)
+      assert.same({ true, {} }, { instance:ask(5, true) })
+      assert.same({ true, { "a@h" } }, { instance:ask(5) })
+    end)
+
+    it("can say that it cannot find out", function()
+      local instance = start_updating({ poll = function() return {} end, go = function(self) self:update(nil, "lost") end })
+      instance:call("go", 5)
+      assert.same({ true, nil, "lost" }, { instance:ask(5) })
+    end)
+
+    it("raises where that is no answer", function()
+      for message, list in pairs({
+        ["self:update(): given nil without a reason"] = "nil",
+        ['self:update(): given "a@h": expected a list of nodes: did you forget the braces?'] = "'a@h'",
+        ["self:update(): given one node: expected a list of nodes"] = "{ name = 'a@h' }",
+      }) do
+        local instance = start_updating({ poll = loadstring("local self = ... self:update(" .. list .. ")") })
+        local ok, failure = poll(instance)
+        assert.is_false(ok)
+        assert.is_truthy(failure.message:find(message, 1, true), failure.message)
+        assert.equal(0, told)
+      end
+    end)
+
+    it("is waited for until it has a list, or nothing to serve", function()
+      local function waits(serve)
+        local started = timer.now()
+        local instance = start_updating({ poll = function() end, serve = serve })
+        instance:await_news(0.2)
+        return timer.now() - started >= 0.19
+      end
+      assert.is_false(waits(function(self) self:update({}) task.sleep(60) end))
+      assert.is_false(waits(function() return false end))
+      assert.is_true(waits(function(self) self:update(nil, "not yet") task.sleep(60) end))
+    end)
+  end)
+
+  it("offers no update where nobody would take it", function()
+    assert.is_true(select(2, poll(start({ poll = function(self) return self.update == nil end }))))
+  end)
+
   it("keeps fields of self, for each instance its own", function()
     local module = { poll = function(self) self.count = (self.count or 0) + 1 return self.count end }
     local one, other = start(module), start(module)

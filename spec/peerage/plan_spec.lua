@@ -163,6 +163,24 @@ describe("a plan", function()
     end)
   end)
 
+  describe("asks the provider's check", function()
+    local function with_check(body)
+      folder:write("homies.lua", ([[return { options = { a = { type = "integer" }, b = { type = "integer" } },
+        poll = function() end, check = function(options, context) %s end }]]):format(body))
+      return prepare('return { name = "me@here", via = { "homies", a = 1, b = 2 }, connect = "none" }')
+    end
+
+    it("whether its options go together, and where they are", function()
+      local planned = assert(with_check("return true, options.a .. options.b .. context.name .. tostring(context.name_given)"))
+      assert.same({ folder.path .. "/config.lua: via: 12me@heretrue" }, planned.warnings)
+    end)
+
+    it("and refuses the config with its message", function()
+      assert.equal(folder.path .. "/config.lua: via: a and b do not go together",
+        (select(2, with_check("return nil, 'a and b do not go together'"))))
+    end)
+  end)
+
   it("gives each part an account from its loading on, with the cluster's limits", function()
     folder:write("homies.lua", "local kept = ('x'):rep(2 ^ 20) return { poll = function() return kept end }")
     local planned = assert(prepare('return { via = "homies", connect = "none" }')).clusters[1]

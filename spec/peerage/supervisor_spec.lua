@@ -49,6 +49,13 @@ describe("the supervisor", function()
     assert.equal("string", type(said.fields.traceback))
   end)
 
+  it("does not start one again that says by false that there is nothing to serve", function()
+    local runs = 0
+    local supervising = supervise(function() runs = runs + 1 return false end, QUICK)
+    supervising:join()
+    assert.same({ 1, 0, 0 }, { runs, #hearing.said, ends:count() })
+  end)
+
   it("waits longer after each", function()
     local starts = {}
     supervise(function() starts[#starts + 1] = timer.now() end, { first = 0.02, max = 0.08 })

@@ -1,0 +1,175 @@
+-- SPDX-License-Identifier: MIT
+local Folder = require("support.folder")
+local Source = require("support.source")
+local provider = require("providers.file")
+local task = require("engine.task")
+local timer = require("engine.timer")
+
+describe("provider file", function()
+  local folder, source
+
+  before_each(function() folder = Folder.new() end)
+  after_each(function()
+    if source then source:stop() end
+    source = nil
+    folder:remove()
+  end)
+
+  local function start(options, more)
+    options.path = folder.path .. "/" .. options.path
+    source = Source.start(provider, options, more)
+  end
+
+  local function ask(options)
+    start(options, { serves = false })
+    return source:ask()
+  end
+
+  -- The message without the folder.
+  local function fail(options)
+    local list, message = ask(options)
+    assert.is_nil(list)
+    return (message:gsub(folder.path:gsub("%p", "%%%0") .. "/", ""))
+  end
+
+  it("finds the nodes of a file, in each format", function()
+    folder:write("lines", "# ours\na@h\n10.0.0.2:80\n")
+    folder:write("json", '{"items":[{"ip":"10.0.0.1"},{}]}')
+    folder:write("prometheus", '[{"targets":["10.0.0.1:9100"]}]')
+    folder:write("erlang", "'one.example.org'.\n")
+    folder:write("hosts", "127.0.0.1 localhost\n10.0.0.9 nine\n")
+    for format, expected in pairs({
+      lines = "a@h app@10.0.0.2:80", json = "app@10.0.0.1", prometheus = "app@10.0.0.1:9100", erlang = "app@one.example.org",
+      hosts = "app@10.0.0.9",
+    }) do
+      local select = format == "json" and "items[].ip" or nil
+      assert.are.equal(expected, (ask({ path = format, format = format, app_name = "app", select = select })))
+      source:stop()
+    end
+  end)
+
+  it("cannot find out where there is no file, unless that means nobody", function()
+    assert.are.equal("cannot read none: no such file or directory", fail({ path = "none" }))
+    source:stop()
+    assert.are.equal("", (ask({ path = "none", missing = "empty" })))
+  end)
+
+  it("cannot find out where a file is empty, as one is that is about to be written, unless that means nobody", function()
+    folder:write("list", " \n")
+    assert.are.equal("list: it is empty: expected nodes, or a comment where there are none", fail({ path = "list" }))
+    source:stop()
+    assert.are.equal("", (ask({ path = "list", missing = "empty" })))
+    source:stop()
+    folder:write("list", "# nobody\n")
+    assert.are.equal("", (ask({ path = "list" })))
+  end)
+
+  it("names file and line of what is wrong", function()
+    folder:write("list", "a@h\nb c\n")
+    assert.is_truthy(fail({ path = "list" }):find('^list: line 2: expected a node name like .* found "b c"'))
+    source:stop()
+    folder:write("list", '[\n"a@h",\n')
+    assert.are.equal("list: line 3, column 1: expected a value, found the end", fail({ path = "list", format = "json" }))
+    source:stop()
+    folder:sh("mkdir folder")
+    assert.are.equal("cannot read folder: it is a directory, expected a regular file", fail({ path = "folder" }))
+  end)
+
+  it("finds the nodes of all files that a pattern matches, hidden ones only where it says so", function()
+    folder:write("b.txt", "b@h\n")
+    folder:write("a.txt", "a@h\n")
+    folder:write(".c.txt", "c@h\n")
+    folder:write("a.txt~", "no node\n")
+    folder:write("axtxt", "no node\n")
+    assert.are.equal("a@h b@h", (ask({ path = "*.txt" })))
+    source:stop()
+    assert.are.equal("a@h", (ask({ path = "a.tx?" })))
+    source:stop()
+    assert.are.equal("c@h", (ask({ path = ".?.txt" })))
+  end)
+
+  it("cannot find out where a pattern matches nothing, or where one of the files is bad", function()
+    assert.are.equal("*.txt: no file has such a name", fail({ path = "*.txt" }))
+    source:stop()
+    assert.are.equal("", (ask({ path = "none/*.txt", missing = "empty" })))
+    source:stop()
+    folder:write("a.txt", "a@h\n")
+    folder:write("b.txt", "b\n")
+    assert.is_truthy(fail({ path = "*.txt" }):find("^b.txt: line 1: "))
+  end)
+
+  it("refuses a pattern for folders, and options that do not go together", function()
+    for message, options in pairs({
+      ["path: expected * and ? in the last name only, found /a/*/b"] = { path = "/a/*/b", format = "lines" },
+      ['format = "hosts" lists hosts: app_name is required, the part before the "@"'] = { path = "/etc/hosts", format = "hosts" },
+    }) do
+      assert.are.same({ nil, message }, { provider.check(options) })
+    end
+  end)
+
+  describe("asks for a poll", function()
+    -- What was asked for before, at the start and by what came before, does not count.
+    local function settle()
+      source:await_wish()
+      while task.timeout(0.3, source.wishes.pop, source.wishes) do end
+    end
+
+    local changes = {
+      ["when the file is written in its place"] = function() folder:sh("printf 'b@h\\n' > list") end,
+      ["when another is renamed onto it, as editors do"] = function() folder:write("list", "b@h\n") end,
+      ["when the file goes and comes again"] = function() folder:sh("rm list; printf 'b@h\\n' > list") end,
+    }
+    for name, change in pairs(changes) do
+      it(name, function()
+        folder:write("list", "a@h\n")
+        start({ path = "list" })
+        settle()
+        assert.are.equal("a@h", (source:ask()))
+        change()
+        source:await_wish()
+        assert.are.equal("b@h", (source:ask()))
+      end)
+    end
+
+    it("when Kubernetes swaps the link that the file is behind, time after time", function()
+      folder:sh("mkdir v1; echo a@h > v1/list; ln -s v1 ..data; ln -s ..data/list list")
+      start({ path = "list" })
+      for i, expected in ipairs({ "b@h", "c@h" }) do
+        settle()
+        folder:sh(("mkdir v%d; echo %s > v%d/list; ln -s v%d ..new; mv -T ..new ..data; rm -r v%d"):format(i + 1, expected, i + 1,
+          i + 1, i))
+        source:await_wish()
+        assert.are.equal(expected, (source:ask()))
+      end
+    end)
+
+    it("when another file matches the pattern, or one goes", function()
+      folder:sh("mkdir d; echo a@h > d/1.txt")
+      start({ path = "d/*.txt" })
+      settle()
+      folder:sh("echo b@h > d/2.txt")
+      source:await_wish()
+      assert.are.equal("a@h b@h", (source:ask()))
+      settle()
+      folder:sh("rm d/1.txt")
+      source:await_wish()
+      assert.are.equal("b@h", (source:ask()))
+    end)
+
+    it("when the folder comes that was not there", function()
+      start({ path = "d/list" })
+      settle()
+      folder:sh("mkdir d; echo a@h > d/list")
+      source:await_wish()
+      assert.are.equal("a@h", (source:ask()))
+    end)
+  end)
+
+  it("does not keep --once waiting", function()
+    folder:write("list", "a@h\n")
+    start({ path = "list" }, { passive = true })
+    local started = timer.now()
+    source.instance:await_news(30)
+    assert.is_true(timer.now() - started < 10)
+  end)
+end)
