@@ -1,0 +1,120 @@
+-- SPDX-License-Identifier: MIT
+-- The providers file and exec in a real process: what changes is seen within a second, by nobody's asking.
+local Daemon = require("support.daemon")
+local Folder = require("support.folder")
+local eventually = require("support.eventually")
+local fs = require("engine.fs")
+local run = require("support.run_cli")
+
+local CONFIG = [[
+local function names(nodes)
+  local list = {}
+  for i, node in ipairs(nodes) do list[i] = node.name .. (node.port and ":" .. node.port or "") end
+  return table.concat(list, " ")
+end
+return {
+  name = "me@127.0.0.1", connect = "none", sync_offset = 0, interval = 60, via = %s,
+  on_change = function(nodes) print("nodes: " .. names(nodes) .. ".") end,
+}
+]]
+
+local QUICK = 1 -- seconds
+
+describe("a process", function()
+  local folder, daemon
+
+  before_each(function() folder = Folder.new() end)
+  after_each(function()
+    if daemon then daemon:stop() end
+    daemon = nil
+    folder:remove()
+  end)
+
+  local function start(via, options)
+    folder:write("config.lua", CONFIG:format(via))
+    daemon = Daemon.start({ folder.path .. "/config.lua" }, options)
+  end
+
+  local function targets(...)
+    local list = {}
+    for i, target in ipairs({ ... }) do list[i] = ("%q"):format(target) end
+    folder:write("targets.json", ('[{ "targets": [%s], "labels": { "job": "x" } }]\n'):format(table.concat(list, ", ")))
+  end
+
+  it("follows a file as it is edited, and keeps the last good list while it is half-written", function()
+    targets("10.0.0.1:1")
+    start('{ "file", path = "targets.json", format = "prometheus", app_name = "app" }')
+    daemon:expect("nodes: app@10.0.0.1:1.")
+    targets("10.0.0.1:1", "10.0.0.2:2")
+    daemon:expect("nodes: app@10.0.0.1:1 app@10.0.0.2:2.", QUICK)
+    folder:sh("printf '[{\\n' > targets.json")
+    daemon:expect("targets.json: line 2, column 1: expected a key in quotes, found the end", QUICK)
+    folder:sh("rm targets.json")
+    daemon:expect("targets.json: no such file or directory", QUICK)
+    targets("10.0.0.2:2")
+    daemon:expect("nodes: app@10.0.0.2:2.", QUICK)
+  end)
+
+  it("follows the files of a pattern", function()
+    folder:sh("mkdir nodes; echo a@h > nodes/a; echo b@h > nodes/b")
+    start('{ "file", path = "nodes/*" }')
+    daemon:expect("nodes: a@h b@h.")
+    folder:sh("echo c@h > nodes/c")
+    daemon:expect("nodes: a@h b@h c@h.", QUICK)
+    folder:sh("rm nodes/a")
+    daemon:expect("nodes: b@h c@h.", QUICK)
+  end)
+
+  it("runs a program beside its config, and leaves none behind", function()
+    folder:sh("printf '#!/bin/sh\\necho $$ > pid\\ncat nodes\\nsleep 0.1\\n' > homies.sh; chmod +x homies.sh; echo a@h > nodes")
+    start('{ "exec", command = { "./homies.sh" } }, interval = 0.2', { cwd = "/" })
+    daemon:expect("nodes: a@h.")
+    folder:write("nodes", "b@h\n")
+    daemon:expect("nodes: b@h.")
+    folder:sh("> nodes")
+    daemon:expect("command printed nothing")
+    assert.are.equal(0, daemon:stop().code)
+    daemon = nil
+    local pid = fs.read(folder.path .. "/pid"):match("%d+")
+    eventually(function() return not fs.stat("/proc/" .. pid) end)
+  end)
+
+  it("takes up each list of a program that stays up, and starts it again when it was killed", function()
+    folder:write("watch.sh", [[
+echo $$ > pid
+echo run >> runs
+echo "[\"run$(wc -l < runs)@h\"]"
+exec tail -n 0 -F lists 2> /dev/null
+]])
+    folder:write("lists", "")
+    start('{ "exec", command = { "sh", "watch.sh" }, stream = true }')
+    daemon:expect("nodes: run1@h.")
+    eventually(function()
+      folder:sh([[echo '["a@h", "b@h:80"]' >> lists]])
+      return daemon:has_said("nodes: a@h b@h:80.")
+    end)
+    folder:sh("kill -9 $(cat pid)")
+    daemon:expect("sh was ended by the signal KILL")
+    daemon:expect("nodes: run2@h.")
+  end)
+
+  it("with --once waits for none of them longer than it takes", function()
+    folder:write("nodes", "a@h\n")
+    for _, via in ipairs({
+      '{ "file", path = "nodes" }', '{ "exec", command = { "cat", "nodes" } }',
+      [[{ "exec", command = { "sh", "-c", "sleep 0.1; echo '[\"a@h\"]'; sleep 60" }, stream = true }]],
+    }) do
+      folder:write("once.lua", CONFIG:format(via))
+      local result = run({ "--once", "--wait", "50", "once.lua" }, { cwd = folder.path, timeout = 40 })
+      assert.are.same({ 0, "a@h\n", "" }, { result.code, result.stdout, result.stderr })
+    end
+  end)
+
+  it("is not started where bare hosts could never be nodes", function()
+    folder:write("config.lua", CONFIG:format('{ "file", path = "targets.json", format = "prometheus" }'))
+    local result = run({ "--check", "config.lua" }, { cwd = folder.path })
+    assert.are.equal(78, result.code)
+    assert.is_truthy(result.stderr:find('config.lua: via: format = "prometheus" lists hosts: app_name is required', 1, true),
+      result.stderr)
+  end)
+end)
