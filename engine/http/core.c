@@ -28,9 +28,10 @@ static struct url *new_url(lua_State *L) {
 
 // Sets a field of the table at index 3, unless the URL lacks that part.
 static void set_part(lua_State *L, struct url *url, const char *name, CURLUPart part) {
+    unsigned flags = part == CURLUPART_PORT ? CURLU_DEFAULT_PORT : 0;
     curl_free(url->part);
     url->part = NULL;
-    if (curl_url_get(url->parsed, part, &url->part, CURLU_DEFAULT_PORT)) return;
+    if (curl_url_get(url->parsed, part, &url->part, flags)) return;
     lua_pushstring(L, url->part);
     lua_setfield(L, 3, name);
 }

@@ -20,7 +20,7 @@ end
 
 -- What anyone gets. There is no class among them: what makes objects would show the one that the engine's objects share.
 local OPEN = set({
-  "engine", "engine.account", "engine.crypto", "engine.dns", "engine.fs", "engine.log", "engine.net", "engine.process",
+  "engine", "engine.account", "engine.crypto", "engine.dns", "engine.fs", "engine.http", "engine.log", "engine.net", "engine.process",
   "engine.scope", "engine.task", "engine.tcp", "engine.timer", "engine.udp", "peerage", "peerage.announcement", "peerage.copy",
   "peerage.describe", "peerage.equal", "peerage.node", "peerage.secrets",
 })
