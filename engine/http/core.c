@@ -2,8 +2,8 @@
 // The C half of engine.http, a library of its own that is loaded when HTTP is first asked for.
 // Invariant: libcurl ends with the state, after the loop.
 #include "../vm.h"
-#include "multi.h"
 #include "transfer.h"
+#include <curl/curl.h>
 #include <stdlib.h>
 
 static const char library_name[] = "http library", url_name[] = "http url";
@@ -75,7 +75,7 @@ static int l_option(lua_State *L) {
 
 static void close_library(void *unused) {
     (void)unused;
-    pe_multi_close();
+    pe_transfer_shut_down();
     curl_global_cleanup();
 }
 

@@ -79,19 +79,21 @@ end
 ---@return table<string, string> values by lower-case name; several of one name with ", " between them, but Set-Cookie,
 ---  whose values hold commas, with line breaks
 function M.parse(head)
-  local lists, values = {}, {}
-  for name, value in head:gsub("\r?\n[ \t]+", " "):gmatch("\n([^:\r\n]+):[ \t]*([^\r\n]*)") do
-    name, value = name:lower(), value:gsub("[ \t]+$", "")
-    local list = lists[name]
+  local values, lists = {}, {}
+  if head:find("\n[ \t]") then head = head:gsub("\r?\n[ \t]+", " ") end
+  for name, value in head:gmatch("\n([^:\r\n]+):[ \t]*([^\r\n]*)") do
+    name = name:lower()
+    if value:find("[ \t]$") then value = value:gsub("[ \t]+$", "") end
+    local first, list = values[name], lists[name]
     if list then
       list[#list + 1] = value
+    elseif first then
+      lists[name] = { first, value }
     else
-      lists[name] = { value }
+      values[name] = value
     end
   end
-  for name, list in next, lists do
-    values[name] = table.concat(list, name == "set-cookie" and "\n" or ", ")
-  end
+  for name, list in next, lists do values[name] = table.concat(list, name == "set-cookie" and "\n" or ", ") end
   return values
 end
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The multi handle: a uv_poll for each socket that libcurl waits for, one timer for its time limits.
-// Invariant: a socket's poll is closed as soon as libcurl gives the socket up, since its number may come back at once.
+// Invariant: a socket's poll is closed before the socket is, since its number may come back at once.
 #include "multi.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,7 +14,15 @@ enum { MAX_IDLE = 16 }; // connections that are kept while there is no transfer
 struct socket {
     uv_poll_t poll; // first: on_socket_closed frees it
     curl_socket_t fd;
+    bool is_wanted; // by libcurl
     LIST_ENTRY(socket) sibling;
+};
+
+// A connection is polled on between two requests: to stop and to start that would cost more than its rare events. Other
+// sockets of libcurl's are closed without a word, and so given up at once.
+struct place {
+    struct socket *socket;
+    bool is_connection;
 };
 
 // What is due at once is done in the loop's next turn: a timer of zero would run again and again in the same one.
@@ -29,13 +38,28 @@ static void (*on_turn)(void);
 static CURLM *multi;
 static struct ticker *ticker; // while there are transfers
 static int transfers, connections;
+static struct place *places; // by descriptor
+static int place_count;
 static LIST_HEAD(, socket) sockets = LIST_HEAD_INITIALIZER(sockets);
+
+// Returns NULL without memory.
+static struct place *find_place(curl_socket_t fd) {
+    if (fd < place_count) return places + fd;
+    int count = 2 * fd + 16;
+    struct place *grown = realloc(places, (size_t)count * sizeof *grown);
+    if (!grown) return NULL;
+    memset(grown + place_count, 0, (size_t)(count - place_count) * sizeof *grown);
+    places = grown;
+    place_count = count;
+    return places + fd;
+}
 
 static void on_socket_closed(uv_handle_t *uv) {
     free(uv);
 }
 
 static void close_socket(struct socket *socket) {
+    places[socket->fd].socket = NULL;
     LIST_REMOVE(socket, sibling);
     uv_close((uv_handle_t *)&socket->poll, on_socket_closed);
 }
@@ -45,18 +69,20 @@ static void on_ticker_closed(uv_handle_t *uv) {
     if (++closed->closed == 2) free(closed);
 }
 
+static void close_connections(void) {
+    curl_multi_cleanup(multi);
+    multi = NULL;
+}
+
 // After the last transfer nothing is left on the loop. libcurl keeps as many connections as there once were transfers.
 static void rest(void) {
     struct socket *socket;
     if (transfers || !ticker) return;
-    while ((socket = LIST_FIRST(&sockets))) {
-        curl_multi_assign(multi, socket->fd, NULL);
-        close_socket(socket);
-    }
+    while ((socket = LIST_FIRST(&sockets))) close_socket(socket);
     uv_close((uv_handle_t *)&ticker->timer, on_ticker_closed);
     uv_close((uv_handle_t *)&ticker->at_once, on_ticker_closed);
     ticker = NULL;
-    if (connections > MAX_IDLE) pe_multi_close();
+    if (connections > MAX_IDLE) close_connections();
 }
 
 static void take_out(CURL *easy) {
@@ -86,8 +112,12 @@ static void act(curl_socket_t fd, int events) {
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events) {
+    struct socket *socket = (struct socket *)poll;
     int found = (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
-    act(((struct socket *)poll)->fd, status < 0 ? CURL_CSELECT_ERR : found);
+    if (socket->is_wanted)
+        act(socket->fd, status < 0 ? CURL_CSELECT_ERR : found);
+    else
+        close_socket(socket);
 }
 
 static void on_due(uv_timer_t *timer) {
@@ -117,19 +147,22 @@ static struct socket *open_socket(curl_socket_t fd) {
         return NULL; // its transfers time out
     }
     socket->fd = fd;
+    places[fd].socket = socket;
     LIST_INSERT_HEAD(&sockets, socket, sibling);
-    curl_multi_assign(multi, fd, socket);
     return socket;
 }
 
-static int on_poll_wanted(CURL *easy, curl_socket_t fd, int what, void *context, void *known) {
-    struct socket *socket = known;
-    (void)easy, (void)context;
+static int on_poll_wanted(CURL *easy, curl_socket_t fd, int what, void *context, void *unused) {
+    struct place *place = find_place(fd);
+    struct socket *socket = place ? place->socket : NULL;
+    (void)easy, (void)context, (void)unused;
     if (what == CURL_POLL_REMOVE) {
-        if (socket) close_socket(socket);
+        if (socket) socket->is_wanted = false;
+        if (socket && !place->is_connection) close_socket(socket);
         return 0;
     }
-    if (!ticker || (!socket && !(socket = open_socket(fd)))) return 0;
+    if (!ticker || !place || (!socket && !(socket = open_socket(fd)))) return 0;
+    socket->is_wanted = true;
     uv_poll_start(&socket->poll, (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0),
                   on_ready);
     return 0;
@@ -138,13 +171,22 @@ static int on_poll_wanted(CURL *easy, curl_socket_t fd, int what, void *context,
 curl_socket_t pe_multi_on_connect(void *status, curlsocktype purpose, struct curl_sockaddr *address) {
     (void)purpose;
     int fd = socket(address->family, address->socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, address->protocol);
-    if (fd < 0) return *(int *)status = -errno, CURL_SOCKET_BAD;
+    struct place *place = fd < 0 ? NULL : find_place(fd);
+    if (!place) {
+        *(int *)status = fd < 0 ? -errno : UV_ENOMEM;
+        if (fd >= 0) close(fd);
+        return CURL_SOCKET_BAD;
+    }
+    place->is_connection = true;
     connections++;
     return fd;
 }
 
 int pe_multi_on_disconnect(void *unused, curl_socket_t fd) {
+    struct place *place = places + fd;
     (void)unused;
+    if (place->socket) close_socket(place->socket);
+    place->is_connection = false;
     connections--;
     return close(fd);
 }
@@ -156,9 +198,10 @@ void pe_multi_open(uv_loop_t *on_loop, void (*when_done)(void *transfer, CURLcod
 }
 
 void pe_multi_close(void) {
-    if (!multi) return;
-    curl_multi_cleanup(multi);
-    multi = NULL;
+    if (multi) close_connections();
+    free(places);
+    places = NULL;
+    place_count = 0;
 }
 
 // Returns whether both are there.

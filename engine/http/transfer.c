@@ -11,6 +11,7 @@
 enum {
     MAX_HEADS = 64 * 1024, // bytes of all heads and trailers of one answer; Apache takes 8 kB, nginx 32
     MAX_LISTS = 4,         // options that are lists
+    MAX_SPARE = 8,         // easy handles that are kept; a new one costs as much as a small request
     CA_CACHE_TIME = 60     // seconds: to read the system's certificates takes about 10 ms
 };
 
@@ -40,6 +41,9 @@ struct transfer {
 
 static TAILQ_HEAD(stirred, transfer) stirred = TAILQ_HEAD_INITIALIZER(stirred); // something has come of these
 
+static CURL *spare[MAX_SPARE];
+static int spare_count;
+
 static void stir(struct transfer *transfer) {
     if (!transfer->is_stirred) TAILQ_INSERT_TAIL(&stirred, transfer, next_stirred);
     transfer->is_stirred = true;
@@ -55,12 +59,26 @@ static void empty(struct buffer *buffer) {
     *buffer = (struct buffer){0};
 }
 
+static CURL *take_easy(void) {
+    return spare_count ? spare[--spare_count] : curl_easy_init();
+}
+
+// Nothing is left in it of what it was told, but its buffers.
+static void put_back(CURL *easy) {
+    if (!easy) return;
+    curl_easy_reset(easy);
+    if (spare_count < MAX_SPARE)
+        spare[spare_count++] = easy;
+    else
+        curl_easy_cleanup(easy);
+}
+
 static void on_close(struct pe_handle *handle) {
     struct transfer *transfer = (struct transfer *)handle;
     calm(transfer);
     if (transfer->is_running) pe_multi_remove(transfer->easy);
     transfer->is_running = false;
-    curl_easy_cleanup(transfer->easy);
+    put_back(transfer->easy);
     for (int i = 0; i < MAX_LISTS; i++) curl_slist_free_all(transfer->lists[i]);
     empty(&transfer->head);
     empty(&transfer->body);
@@ -329,7 +347,7 @@ int pe_transfer_l_start(lua_State *L) {
         return pe_vm_refuse(L, "closed", "ECANCELED");
     transfer->limit = (size_t)limit;
     transfer->idle = (uint64_t)ceil(1000 * idle);
-    transfer->easy = curl_easy_init();
+    transfer->easy = take_easy();
     CURLcode result = transfer->easy ? set_up(L, transfer) : CURLE_OUT_OF_MEMORY;
     if (!result && pe_multi_add(transfer->easy)) result = CURLE_OUT_OF_MEMORY;
     transfer->is_running = !result;
@@ -348,4 +366,9 @@ static const luaL_Reg methods[] = {
 void pe_transfer_register(lua_State *L) {
     pe_handle_register(L, &transfer_class, methods);
     pe_multi_open(pe_vm_loop(), on_done, hand_out);
+}
+
+void pe_transfer_shut_down(void) {
+    while (spare_count) curl_easy_cleanup(spare[--spare_count]);
+    pe_multi_close();
 }

@@ -33,12 +33,26 @@ local function check(url)
   return hostname.parse(url.host).problem
 end
 
+local MAX_KNOWN = 64
+local known, count = {}, 0 -- the same few are asked again and again
+
+local function remember(text, url)
+  if count == MAX_KNOWN then
+    known, count = {}, 0
+  end
+  if #text <= 1024 then
+    known[text], count = url, count + 1
+  end
+  return url
+end
+
 --- Reads one.
 ---@param core table the C half
 ---@param text string
 ---@param base? string what it may be relative to
----@return engine.http.Url? url, string? message, string? code "EINVAL"
+---@return engine.http.Url? url one and the same for the same text, string? message, string? code "EINVAL"
 function M.parse(core, text, base)
+  if not base and known[text] then return known[text] end
   local problem = find_bad_byte(text)
   if problem then return complain(text, problem) end
   if not base and not text:find("^%a[%w+.-]*://[^/?#]") then
@@ -52,7 +66,7 @@ function M.parse(core, text, base)
   parsed.host = parsed.host:lower()
   parsed.label = parsed.plain .. (parsed.query and "?…" or "")
   parsed.origin = ("%s://%s:%d"):format(parsed.scheme, parsed.host, parsed.port)
-  return parsed
+  return base and parsed or remember(text, parsed)
 end
 
 return M
