@@ -41,8 +41,8 @@ local function check_headers(headers)
     if type(name) ~= "string" or not name:find("^[%w!#$%%&'*+.^_`|~-]+$") then
       return nil, "headers: expected names as keys, such as [\"X-Token\"]"
     end
-    if type(value) ~= "string" or value:find("[%z\1-\8\10-\31\127]") then
-      return nil, ("headers: %s: expected a string without control characters"):format(name)
+    if type(value) ~= "number" and (type(value) ~= "string" or value:find("[%z\1-\8\10-\31\127]")) then
+      return nil, ("headers: %s: expected a number, or a string without control characters"):format(name)
     end
   end
   return true

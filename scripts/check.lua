@@ -27,7 +27,7 @@ end
 
 -- The modules by short name; "engine.x.core" is the C half of engine.x.
 local function list_modules()
-  local seen, names = {}, {}
+  local seen, names = { http = true }, { "http" } -- whose C half is loaded when it is first asked for
   for key in pairs(package.preload) do
     local name = key:match("^engine%.([%w_]+)")
     if name and not seen[name] then

@@ -1,0 +1,95 @@
+-- SPDX-License-Identifier: MIT
+--- HTTP: the Lua half, for options, names, redirects and messages; libcurl does the rest, see engine/http/.
+--- Invariant: what was started for a request ends with it.
+local exchange = require("engine.http.exchange")
+local headers = require("engine.http.headers")
+local library = require("engine.http.library")
+local limit = require("engine.scope.core").timeout
+local options = require("engine.http.options")
+local redirects = require("engine.http.redirects")
+local response = require("engine.http.response")
+local task = require("engine.task.core")
+local timer = require("engine.timer")
+local urls = require("engine.http.url")
+
+local M = {}
+
+-- Reads what was given, but for its types: a result where it is wrong.
+local function prepare(settings)
+  local core, message, code = library.load()
+  if not core then return nil, message, code end
+  local url, fields
+  url, message, code = urls.parse(core, settings.url)
+  if not url then return nil, message, code end
+  local asked = { url = url, method = settings.method, body = settings.body, has_identity = true }
+  fields, message, code = options.fields(settings)
+  if not fields then return nil, exchange.label(asked, message), code end
+  asked.fields = fields
+  return core, asked
+end
+
+-- What a transfer gives in the end: status, fields, the rest.
+local function read_answer(settings, asked, status, ...)
+  if not status then return nil, exchange.fail(settings, asked, ...) end
+  return status, headers.parse((...)), select(2, ...)
+end
+
+-- Asks, and asks again where it is sent. Gives the last transfer, what was asked, and what it gave.
+local function ask(settings, method)
+  local core, asked, code = prepare(settings)
+  if not core then return nil, asked, code end
+  local first, deadline = asked, timer.now() + settings.timeout
+  for _ = 0, settings.follow do
+    local transfer, message
+    transfer, message, code = exchange.start(core, settings, asked, deadline)
+    if not transfer then return nil, message, code end
+    local status, fields, body = read_answer(settings, asked, transfer[method](transfer))
+    if not status then
+      transfer:close()
+      return nil, fields, body
+    end
+    if settings.follow == 0 or not redirects.is_one(status, fields) then
+      return transfer, asked, { status = status, headers = fields, body = body }
+    end
+    transfer:close()
+    local next_one
+    next_one, message, code = redirects.next(core, asked, status, fields.location)
+    if not next_one then return nil, exchange.label(asked, message), code end
+    asked = next_one
+  end
+  return nil, exchange.label(first, ("more than %d redirects"):format(settings.follow)), "ELOOP"
+end
+
+local function begin(kind, given)
+  local settings = options.read(kind, given, 3)
+  task.may_wait()
+  settings.timeout = limit(settings.timeout)
+  return settings
+end
+
+--- Asks, and waits for the whole answer. Raises for unknown options and wrong types.
+---@param given engine.http.RequestOptions
+---@return engine.http.Answer? answer whatever its status is
+---@return string? message
+---@return string? code as in the stub
+function M.request(given)
+  local transfer, message, answer = ask(begin("request", given), "answer")
+  if not transfer then return nil, message, answer end
+  transfer:close()
+  return answer
+end
+
+--- Asks, and waits for the head of the answer, whose body is then read as it comes. Raises for unknown options and wrong
+--- types.
+---@param given engine.http.StreamOptions
+---@return engine.http.Response? response whatever its status is
+---@return string? message
+---@return string? code as in the stub
+function M.stream(given)
+  local settings = begin("stream", given)
+  local transfer, asked, answer = ask(settings, "head")
+  if not transfer then return nil, asked, answer end
+  return response.new(transfer, answer, function(...) return exchange.fail(settings, asked, ...) end, settings.max_line)
+end
+
+return M

@@ -1,0 +1,78 @@
+-- SPDX-License-Identifier: MIT
+--- Why a transfer failed: libcurl's result in words of ours, and its code.
+local M = {}
+
+-- By libcurl's number, libcurl-errors(3).
+local CONNECT, LATE, TOO_BIG = 7, 28, 63
+local PROTOCOL, CERTIFICATE = "EPROTO", "ECERT"
+local CODES = {
+  [5] = "ENOTFOUND", -- CURLE_COULDNT_RESOLVE_PROXY
+  [6] = "ENOTFOUND", -- CURLE_COULDNT_RESOLVE_HOST
+  [18] = "ECONNRESET", -- CURLE_PARTIAL_FILE
+  [27] = "ENOMEM", -- CURLE_OUT_OF_MEMORY
+  [52] = "ECONNRESET", -- CURLE_GOT_NOTHING
+  [58] = CERTIFICATE, -- CURLE_SSL_CERTPROBLEM: the client's
+  [59] = CERTIFICATE, -- CURLE_SSL_CIPHER
+  [60] = CERTIFICATE, -- CURLE_PEER_FAILED_VERIFICATION
+  [77] = CERTIFICATE, -- CURLE_SSL_CACERT_BADFILE
+  [82] = CERTIFICATE, -- CURLE_SSL_CRL_BADFILE
+  [83] = CERTIFICATE, -- CURLE_SSL_ISSUER_ERROR
+}
+local TEXTS = {
+  [18] = "the connection was closed before the answer was complete",
+  [27] = "not enough memory",
+  [52] = "the connection was closed without an answer",
+}
+
+local WAITED_FOR = {
+  connect = "no connection", tls = "no TLS session", head = "no answer", body = "the answer was not complete",
+}
+
+---@class engine.http.Limits
+---@field timeout number seconds that there were
+---@field connect_timeout number
+---@field idle_timeout? number of a stream
+---@field max_body? integer
+
+local function size_text(bytes)
+  if bytes < 1024 * 1024 then return bytes .. " bytes" end
+  return ("%.3g MB"):format(bytes / 1024 / 1024)
+end
+
+local function late(limits, phase)
+  if phase == "body" and limits.idle_timeout then return ("nothing came for %.3g s"):format(limits.idle_timeout) end
+  local is_connecting = phase == "connect" or phase == "tls"
+  local seconds = is_connecting and math.min(limits.connect_timeout, limits.timeout) or limits.timeout
+  return ("%s within %.3g s"):format(WAITED_FOR[phase], seconds)
+end
+
+local function too_big(limits, text)
+  if text:find("header", 1, true) then return "the head of the answer is larger than 64 kB" end
+  return "the answer is larger than " .. size_text(limits.max_body)
+end
+
+-- Its texts begin like sentences, or with a name.
+local function plain(text)
+  text = text:gsub("^SSL certificate problem: ", ""):gsub("^SSL: ", ""):gsub("%.?%s*$", ""):gsub("%c", "?")
+  return (text:gsub("^%u%l", string.lower))
+end
+
+--- Puts a failure into words.
+---@param limits engine.http.Limits
+---@param result integer libcurl's
+---@param text string libcurl's
+---@param phase? "connect"|"tls"|"head"|"body"
+---@param code? string the system's
+---@param reason? string the system's
+---@return string message, string code
+function M.explain(limits, result, text, phase, code, reason)
+  if result == LATE and phase then return late(limits, phase), "ETIMEDOUT" end
+  if result == TOO_BIG then return too_big(limits, text), "EMSGSIZE" end
+  if code and (result == CONNECT or phase ~= "connect" and code == "ECONNRESET") then return reason, code end
+  if result == CONNECT then return plain(text), "ECONNREFUSED" end
+  local known = CODES[result] or PROTOCOL
+  local words = TEXTS[result] or (text ~= "" and plain(text) or ("libcurl's error %d"):format(result))
+  return known == CERTIFICATE and "certificate: " .. words or words, known
+end
+
+return M

@@ -1,0 +1,100 @@
+-- SPDX-License-Identifier: MIT
+--- Header fields: those of a request are checked, those of an answer read. Pure. What a value says is in no message.
+local M = {}
+
+local TOKEN = "^[%w!#$%%&'*+.^_`|~-]+$" -- RFC 9110 section 5.6.2
+
+-- Of the fields that are given to the one who is asked, these are no secret, and go on to where he sends us.
+local HARMLESS = { accept = true, ["accept-language"] = true, ["content-type"] = true, ["if-none-match"] = true, ["user-agent"] = true }
+
+-- What libcurl writes itself: two that differ would say where a request ends twice.
+local KEPT = { ["content-length"] = true, ["transfer-encoding"] = true }
+
+---@class engine.http.Field
+---@field name string
+---@field value string
+
+local function find_problem(name, value)
+  if type(name) ~= "string" or not name:find(TOKEN) then
+    return ("header %q: expected a name of letters, digits and dashes"):format(tostring(name))
+  end
+  if KEPT[name:lower()] then return ("header %q: expected none, it is written by itself"):format(name) end
+  if type(value) ~= "string" and type(value) ~= "number" then
+    return ("header %q: expected a string, found a %s"):format(name, type(value))
+  end
+  local at = tostring(value):find("[%z\1-\8\10-\31\127]")
+  if at then
+    return ("header %q: byte 0x%02x in its value, expected no line breaks or other control characters")
+      :format(name, tostring(value):byte(at))
+  end
+end
+
+--- Checks fields.
+---@param given table<string, string|number>
+---@return engine.http.Field[]? fields, string? message, string? code "EINVAL"
+function M.read(given)
+  local fields = {}
+  for name, value in next, given do
+    local problem = find_problem(name, value)
+    if problem then return nil, problem, "EINVAL" end
+    fields[#fields + 1] = { name = name, value = tostring(value) }
+  end
+  return fields
+end
+
+--- Those that may be told to another origin.
+---@param fields engine.http.Field[]
+---@return engine.http.Field[]
+function M.harmless(fields)
+  local kept = {}
+  for _, field in ipairs(fields) do
+    if HARMLESS[field.name:lower()] then kept[#kept + 1] = field end
+  end
+  return kept
+end
+
+--- Whether there is one of that name.
+---@param fields engine.http.Field[]
+---@param name string in lower case
+function M.has(fields, name)
+  for _, field in ipairs(fields) do
+    if field.name:lower() == name then return true end
+  end
+  return false
+end
+
+--- As libcurl takes them: with a semicolon where there is no value.
+---@param fields engine.http.Field[]
+---@return string[]
+function M.lay_out(fields)
+  local lines = {}
+  for i, field in ipairs(fields) do
+    lines[i] = field.value == "" and field.name .. ";" or field.name .. ": " .. field.value
+  end
+  return lines
+end
+
+--- Reads the head of an answer.
+---@param head string the status line and what follows
+---@return table<string, string> values by lower-case name; several of one name with ", " between them, but Set-Cookie,
+---  whose values hold commas, with line breaks
+function M.parse(head)
+  local values, lists = {}, {}
+  if head:find("\n[ \t]") then head = head:gsub("\r?\n[ \t]+", " ") end
+  for name, value in head:gmatch("\n([^:\r\n]+):[ \t]*([^\r\n]*)") do
+    name = name:lower()
+    if value:find("[ \t]$") then value = value:gsub("[ \t]+$", "") end
+    local first, list = values[name], lists[name]
+    if list then
+      list[#list + 1] = value
+    elseif first then
+      lists[name] = { first, value }
+    else
+      values[name] = value
+    end
+  end
+  for name, list in next, lists do values[name] = table.concat(list, name == "set-cookie" and "\n" or ", ") end
+  return values
+end
+
+return M
