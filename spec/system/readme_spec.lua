@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The pages of the tree: each of their Lua blocks is run as a reader would run it, so they cannot rot.
 local Folder = require("support.folder")
+local Server = require("support.http_server")
 local fs = require("engine.fs")
 local root = require("engine").root
 local run = require("support.run_cli")
@@ -103,9 +104,13 @@ describe("the examples of the pages", function()
   before_each(function() folder = Folder.new() end)
   after_each(function() folder:remove() end)
 
+  local function write_blocks(page)
+    for _, block in ipairs(blocks_of(page)) do folder:write(block.name, block.text) end
+  end
+
   -- Writes the blocks of a page, asks the provider of a config once, and gives what was printed.
   local function once(page, config)
-    for _, block in ipairs(blocks_of(page)) do folder:write(block.name, block.text) end
+    write_blocks(page)
     folder:write("once.lua", config)
     return run({ "--once", "--wait", "0.1", "once.lua" }, { cwd = folder.path }).stdout
   end
@@ -115,6 +120,23 @@ describe("the examples of the pages", function()
     folder:write("nodes.txt", "a@10.0.0.1\nb@10.0.0.2\n")
     assert.are.equal("a@10.0.0.1\nb@10.0.0.2\n", once("providers/README.md", 'return { via = "names" }'))
     assert.are.equal("me@here\n", once("providers/README.md", 'return { via = "typed", name = "me@here", connect = "none" }'))
+  end)
+
+  it("find what an API lists, and what a watch says", function()
+    local server = Server.start(function(request, stream)
+      if request.path == "/nodes.json" then return Server.answer('["a@h", "b@h"]') end
+      stream:write('HTTP/1.1 200 OK\r\n\r\n["c@h"]\n')
+      stream:read()
+    end)
+    write_blocks("providers/README.md")
+    folder:write("here.lua", (fs.read(folder.path .. "/api.lua"):gsub("http://127.0.0.1:8080", server.url)))
+    folder:write("config_of_api.lua", 'return { via = "here" }')
+    folder:write("config_of_watch.lua", ('return { via = { "watched", url = "%s/watch" } }'):format(server.url))
+    for config, expected in pairs({ ["config_of_api.lua"] = "a@h\nb@h\n", ["config_of_watch.lua"] = "c@h\n" }) do
+      local result = run({ "--once", "--wait", "30", config }, { cwd = folder.path, timeout = 25 })
+      assert.are.same({ expected, "" }, { result.stdout, result.stderr })
+    end
+    server:stop()
   end)
 end)
 
@@ -138,7 +160,8 @@ describe("README.md", function()
   end
 
   it("names each option of each built-in provider and connector, and each key of a cluster", function()
-    for _, path in ipairs({ "providers/dns", "providers/list", "providers/udp", "lua/peerage/connectors/tcp",
+    for _, path in ipairs({ "providers/dns", "providers/exec", "providers/file", "providers/http",
+      "providers/list", "providers/udp", "lua/peerage/connectors/tcp",
       "lua/peerage/connectors/erlang", "lua/peerage/connectors/sidecar" }) do
       local options = dofile(root .. "/" .. path .. ".lua").options
       assert.is_truthy(next(options))

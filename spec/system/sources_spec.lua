@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
--- The providers file and exec in a real process: what changes is seen within a second, by nobody's asking.
+-- The providers file, exec and http in a real process: what changes is seen within a second.
 local Daemon = require("support.daemon")
 local Folder = require("support.folder")
+local Server = require("support.http_server")
 local eventually = require("support.eventually")
 local fs = require("engine.fs")
 local run = require("support.run_cli")
@@ -96,6 +97,22 @@ exec tail -n 0 -F lists 2> /dev/null
     folder:sh("kill -9 $(cat pid)")
     daemon:expect("sh was ended by the signal KILL")
     daemon:expect("nodes: run2@h.")
+  end)
+
+  it("follows what an API lists, and keeps the last good list while that fails", function()
+    local answer
+    local server = Server.start(function() return answer end)
+    local function say(...) answer = Server.answer(...) end
+    say('{"items":[{"ip":"10.0.0.1"}]}')
+    start(('{ "http", url = "%s/nodes.json", select = "items[].ip", app_name = "app" }, interval = 0.2'):format(server.url))
+    daemon:expect("nodes: app@10.0.0.1.")
+    say('{"items":[{"ip":"10.0.0.1"},{"ip":"10.0.0.2:80"}]}')
+    daemon:expect("nodes: app@10.0.0.1 app@10.0.0.2:80.", QUICK)
+    say("down for maintenance", nil, "503 Service Unavailable")
+    daemon:expect("/nodes.json: status 503: down for maintenance", QUICK)
+    say('{"items":[]}')
+    daemon:expect("nodes: .", QUICK)
+    server:stop()
   end)
 
   it("with --once waits for none of them longer than it takes", function()
