@@ -124,18 +124,25 @@ local function word(text, at)
   return known[2], last + 1
 end
 
+-- Where a number ends whose whole part ends at `last`.
+local function end_of_number(text, at, last)
+  local _, point, digits = find(text, "^%.(%d*)", last + 1)
+  if digits == "" then fail(at, "digits after the point") end
+  last = point or last
+  local exponent
+  _, exponent, digits = find(text, "^[eE][+-]?(%d*)", last + 1)
+  if digits == "" then fail(at, "digits in the exponent") end
+  return exponent or last
+end
+
 local function number(text, at)
   local _, last, whole, more = find(text, "^(-?%d+)([.eE]?)", at)
   if not last then return word(text, at) end
   if find(whole, "^-?0%d") then fail(at, "a number without a leading 0") end
-  if more == "" then return tonumber(whole), last + 1 end
-  if more == "." then _, last = find(text, "^%d+", last + 1) else last = last - 1 end
-  if not last then fail(at, "digits after the point") end
-  local _, finish = find(text, "^[eE][+-]?%d+", last + 1)
-  if not finish and find(text, "^[eE]", last + 1) then fail(at, "digits in the exponent") end
-  local result = tonumber(sub(text, at, finish or last))
-  if result - result ~= 0 then fail(at, "a number up to 1.8e308") end
-  return result, (finish or last) + 1
+  if more ~= "" then last = end_of_number(text, at, last - 1) end
+  local result = tonumber(sub(text, at, last))
+  if not result or result - result ~= 0 then fail(at, "a number that a double can hold") end
+  return result, last + 1
 end
 
 function value(text, at, room)

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- Runs commands and says what they cost: CPU by getrusage (of the process and what it waited for), memory from /proc.
 local fs = require("engine.fs")
-local json = require("cjson.safe")
+local json = require("engine.json")
 local process = require("engine.process")
 local task = require("engine.task")
 

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 --- Prints results: a Markdown table, or one JSON object a line. Knows nothing of how they came about.
-local json = require("cjson")
+local json = require("engine.json")
 
 local M = {}
 
@@ -55,10 +55,10 @@ end
 ---@param row bench.Row
 ---@return string
 function M.json(row)
-  return json.encode({
+  return assert(json.encode({
     work = row.work, peer = row.peer, median = row.median, spread = { row.low, row.high }, unit = row.unit,
     ratio = row.ratio or json.null, budget = row.budget or json.null, met = row.met == nil and json.null or row.met,
-  })
+  }))
 end
 
 return M

@@ -61,7 +61,8 @@ describe("json.decode", function()
       ["01"] = "a number without a leading 0", ["-00"] = "a number without a leading 0", ["1."] = "digits after the point",
       ["1.e5"] = "digits after the point", ["1e"] = "digits in the exponent", ["1.5e+"] = "digits in the exponent",
       ["+1"] = "a value", [".5"] = "a value", ["-"] = "a value", ["NaN"] = "a value", ["Infinity"] = "a value",
-      ["-Infinity"] = "a value", ["1e400"] = "a number up to 1.8e308", ["-1e400"] = "a number up to 1.8e308",
+      ["-Infinity"] = "a value", ["1e400"] = "a number that a double can hold", ["-1e400"] = "a number that a double can hold",
+      [("9"):rep(400)] = "a number that a double can hold", ["9e191900909"] = "a number that a double can hold",
       ["0x10"] = "the end", ["1_000"] = "the end",
     }) do
       local value, message = json.decode(text)
