@@ -33,21 +33,27 @@ local function read_request(stream, rest)
 end
 
 function M:serve(stream)
-  local rest, request = "", nil
-  while true do
-    request, rest = read_request(stream, rest)
-    if not request then break end
+  local request, rest = read_request(stream, "")
+  while request do
     self.requests[#self.requests + 1] = request
     local answer = self.script(request, stream)
     if not answer then break end
     stream:write(answer)
+    request, rest = read_request(stream, rest)
   end
   stream:close()
   self.closed:push(true)
 end
 
+---@class spec.HttpRequest
+---@field head string
+---@field method string
+---@field path string
+---@field headers table<string, string> by lower-case name
+---@field body string
+
 --- Starts a server.
----@param script fun(request: { head: string, method: string, path: string, headers: table<string, string>, body: string }, stream: engine.tcp.Stream): string?
+---@param script fun(request: spec.HttpRequest, stream: engine.tcp.Stream): string?
 ---  gives what is sent; after nil the connection is closed
 ---@param options? { host?: string, path?: string }
 function M.start(script, options)

@@ -1,6 +1,5 @@
 -- SPDX-License-Identifier: MIT
 --- A real nginx on loopback, and a CA of the spec's own.
-local folder = require("support.folder")
 local process = require("engine.process")
 local task = require("engine.task")
 local tcp = require("engine.tcp")
