@@ -61,7 +61,7 @@ local function ask(settings, method)
 end
 
 local function begin(kind, given)
-  local settings = options.read(kind, given, 3)
+  local settings = options.read(kind, given, 4)
   task.may_wait()
   settings.timeout = limit(settings.timeout)
   return settings

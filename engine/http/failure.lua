@@ -3,7 +3,7 @@
 local M = {}
 
 -- By libcurl's number, libcurl-errors(3).
-local CONNECT, LATE, TOO_BIG = 7, 28, 63
+local CONNECT, LATE, TLS, TOO_BIG = 7, 28, 35, 63
 local PROTOCOL, CERTIFICATE = "EPROTO", "ECERT"
 local CODES = {
   [5] = "ENOTFOUND", -- CURLE_COULDNT_RESOLVE_PROXY
@@ -24,9 +24,7 @@ local TEXTS = {
   [52] = "the connection was closed without an answer",
 }
 
-local WAITED_FOR = {
-  connect = "no connection", tls = "no TLS session", head = "no answer", body = "the answer was not complete",
-}
+local WAITED_FOR = { connect = "no connection", head = "no answer", body = "the answer was not complete" }
 
 ---@class engine.http.Limits
 ---@field timeout number seconds that there were
@@ -41,8 +39,7 @@ end
 
 local function late(limits, phase)
   if phase == "body" and limits.idle_timeout then return ("nothing came for %.3g s"):format(limits.idle_timeout) end
-  local is_connecting = phase == "connect" or phase == "tls"
-  local seconds = is_connecting and math.min(limits.connect_timeout, limits.timeout) or limits.timeout
+  local seconds = phase == "connect" and math.min(limits.connect_timeout, limits.timeout) or limits.timeout
   return ("%s within %.3g s"):format(WAITED_FOR[phase], seconds)
 end
 
@@ -53,7 +50,7 @@ end
 
 -- Its texts begin like sentences, or with a name.
 local function plain(text)
-  text = text:gsub("^SSL certificate problem: ", ""):gsub("^SSL: ", ""):gsub("%.?%s*$", ""):gsub("%c", "?")
+  text = text:gsub("^SSL certificate problem: ", ""):gsub("^SSL: ", ""):gsub("^OpenSSL/[%d.]+: ", ""):gsub("%.?%s*$", ""):gsub("%c", "?")
   return (text:gsub("^%u%l", string.lower))
 end
 
@@ -61,7 +58,7 @@ end
 ---@param limits engine.http.Limits
 ---@param result integer libcurl's
 ---@param text string libcurl's
----@param phase? "connect"|"tls"|"head"|"body"
+---@param phase? "connect"|"head"|"body"
 ---@param code? string the system's
 ---@param reason? string the system's
 ---@return string message, string code
@@ -72,7 +69,8 @@ function M.explain(limits, result, text, phase, code, reason)
   if result == CONNECT then return plain(text), "ECONNREFUSED" end
   local known = CODES[result] or PROTOCOL
   local words = TEXTS[result] or (text ~= "" and plain(text) or ("libcurl's error %d"):format(result))
-  return known == CERTIFICATE and "certificate: " .. words or words, known
+  if known == CERTIFICATE then return "certificate: " .. words, known end
+  return result == TLS and "no TLS: " .. words or words, known
 end
 
 return M

@@ -82,7 +82,7 @@ end
 ---@param level integer whom an error blames, as with `error`
 ---@return table settings
 function M.read(kind, given, level)
-  local settings = options.read(follow_as_number(given), RULES[kind], level + 1)
+  local settings = options.read(follow_as_number(given), RULES[kind], level)
   check(settings, level + 1)
   return settings
 end

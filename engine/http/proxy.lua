@@ -6,11 +6,6 @@ local literal = require("engine.dns.core").literal
 
 local M = {}
 
-local function variable(name)
-  local value = os.getenv(name)
-  return value ~= "" and value or nil
-end
-
 local function groups_of(text)
   local groups = {}
   for group in text:gmatch("%x+") do groups[#groups + 1] = tonumber(group, 16) end
@@ -63,8 +58,13 @@ end
 --- The proxy through which a host is asked.
 ---@param scheme "http"|"https"
 ---@param host string as in engine.http.Url
+---@param getenv? fun(name: string): string? for specs; os.getenv
 ---@return string? proxy as libcurl takes it
-function M.find(scheme, host)
+function M.find(scheme, host, getenv)
+  local function variable(name)
+    local value = (getenv or os.getenv)(name)
+    return value ~= "" and value or nil
+  end
   local proxy = variable(scheme .. "_proxy") or scheme == "https" and variable("HTTPS_PROXY")
     or variable("all_proxy") or variable("ALL_PROXY")
   if not proxy or is_exempt(host, variable("no_proxy") or variable("NO_PROXY") or "") then return nil end

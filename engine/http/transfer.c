@@ -156,11 +156,10 @@ static void on_done(void *argument, CURLcode result) {
 }
 
 static const char *phase_of(const struct transfer *transfer) {
-    curl_off_t connected = 0, ready = 0;
-    curl_easy_getinfo(transfer->easy, CURLINFO_CONNECT_TIME_T, &connected);
+    curl_off_t ready = 0;
     curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &ready);
     if (transfer->has_head) return "body";
-    return ready ? "head" : connected ? "tls" : "connect";
+    return ready ? "head" : "connect";
 }
 
 static int push_failure(lua_State *L, const struct transfer *transfer) {

@@ -21,6 +21,6 @@ void pe_transfer_shut_down(void);
 ///   transfer:read()   -> data | nil (the end)                     waits
 ///   transfer:close()
 /// Each of those that wait gives on failure `nil, result, text, phase, code, reason`: libcurl's result and text, how
-/// far it came ("connect", "tls", "head", "body"), and what the system said, if it did. Closed: `nil, "closed",
+/// far it came ("connect", "head", "body"), and what the system said, if it did. Closed: `nil, "closed",
 /// "ECANCELED"`. Whoever is cancelled in the first two has closed it.
 int pe_transfer_l_start(lua_State *L);
