@@ -5,6 +5,8 @@ local Folder = require("support.folder")
 local Server = require("support.http_server")
 local eventually = require("support.eventually")
 local fs = require("engine.fs")
+local nginx = require("support.nginx")
+local process = require("engine.process")
 local run = require("support.run_cli")
 
 local CONFIG = [[
@@ -113,6 +115,35 @@ exec tail -n 0 -F lists 2> /dev/null
     say('{"items":[]}')
     daemon:expect("nodes: .", QUICK)
     server:stop()
+  end)
+
+  it("follows a file that nginx serves to those whom it knows, and asks for what has changed only", function()
+    local tools = process.run({ "sh", "-c", "command -v nginx && command -v openssl" })
+    if tools.code ~= 0 then return pending("needs nginx and openssl") end
+    folder:sh("chmod 755 . && mkdir -m 755 www")
+    folder:write("www/nodes.json", '{"items":[{"ip":"10.0.0.1"}]}')
+    nginx.make_certificates(folder, { server = { san = "IP:127.0.0.1" }, client = { san = "DNS:client" } })
+    local server = nginx.start(folder, ([[
+      server {
+        listen 127.0.0.1:PORT1 ssl http2; root FOLDER/www; ssl_certificate server.pem; ssl_certificate_key server.key;
+        ssl_client_certificate ca.pem; ssl_verify_client on;
+      }
+    ]]):gsub("FOLDER", folder.path))
+    start(([[{
+      "http", url = "https://127.0.0.1:%d/nodes.json", select = "items[].ip", app_name = "app", ca_file = "ca.pem",
+      client_cert = "client.pem", client_key = "client.key",
+    }, interval = 0.1]]):format(server.ports[1]))
+    daemon:expect("nodes: app@10.0.0.1.")
+    local function has_answered(status)
+      for _, request in ipairs(server:requests()) do
+        if request[5] == status then return true end
+      end
+    end
+    eventually(function() return has_answered("304") end)
+    folder:write("www/nodes.json", '{"items":[{"ip":"10.0.0.1"},{"ip":"10.0.0.2"}]}')
+    daemon:expect("nodes: app@10.0.0.1 app@10.0.0.2.", QUICK)
+    server:stop()
+    daemon:expect("connection refused", QUICK)
   end)
 
   it("with --once waits for none of them longer than it takes", function()
