@@ -25,15 +25,22 @@ local function function_names(exports)
   return names
 end
 
--- The modules by short name; "engine.x.core" is the C half of engine.x.
+-- The modules by short name; "engine.x.core" is the C half of engine.x. One without a C half, or with one that is loaded when
+-- it is first asked for, is known by its stub.
 local function list_modules()
-  local seen, names = { http = true }, { "http" } -- whose C half is loaded when it is first asked for
+  local seen, names = {}, {}
+  local function add(name)
+    if seen[name] then return end
+    seen[name] = true
+    names[#names + 1] = name
+  end
   for key in pairs(package.preload) do
     local name = key:match("^engine%.([%w_]+)")
-    if name and not seen[name] then
-      seen[name] = true
-      names[#names + 1] = name
-    end
+    if name then add(name) end
+  end
+  for _, path in ipairs(arg) do
+    local name = path:match("^engine/([%w_]+)%.lua$")
+    if name and read("lua/peerage/meta/" .. name .. ".lua") then add(name) end
   end
   table.sort(names)
   return names
