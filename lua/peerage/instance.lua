@@ -209,7 +209,7 @@ end
 function M:release()
   self:close()
   if self.unit.path then self.unit.module = {} end
-  self.self = { state = self:state() }
+  self.self, self.given = { state = self:state() }, nil
 end
 
 --- Lets go of its state as well, whoever has a reference to that.

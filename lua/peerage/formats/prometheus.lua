@@ -2,6 +2,7 @@
 --- Prometheus' target groups, as http_sd and file_sd have them in JSON: a list of { targets, labels }. Each target host:port
 --- is app_name@host with that port, and the labels as its meta.
 --- https://prometheus.io/docs/prometheus/latest/configuration/configuration/#http_sd_config
+local describe = require("peerage.describe")
 local entry = require("peerage.formats.entry")
 local json = require("engine.json")
 
@@ -15,7 +16,7 @@ local function check_labels(labels)
   if not is_object(labels) then return nil, "labels: expected an object, found " .. entry.kind(labels) end
   for name, value in pairs(labels) do
     if type(value) ~= "string" then
-      return nil, ("labels: %s: expected a string, found %s"):format(name, entry.kind(value))
+      return nil, ("labels: %s: expected a string, found %s"):format(describe.key(name), entry.kind(value))
     end
   end
   return true
