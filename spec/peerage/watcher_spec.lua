@@ -29,6 +29,7 @@ describe("a watcher of paths", function()
       "mkdir v1 v2; ln -s v1 current; ln -s current/a.lua a.lua", "ln -s v2 new && mv -T new current",
     },
     ["a folder that comes"] = { "true", "mkdir deep", path = "deep/er/a.lua" },
+    ["a file of whatever name, where the path says so"] = { "mkdir deep", "echo x > deep/new", path = "deep/*" },
     ["a folder that goes"] = { "mkdir deep", "rm -r deep", path = "deep/a.lua" },
   }) do
     it("is woken by " .. what, function()
