@@ -15,7 +15,7 @@ M.options.command = {
   doc = 'program and arguments; no shell but { "sh", "-c", "…" }',
 }
 M.options.cwd = { type = "path", default = ".", doc = "where it runs; the config's folder without" }
-M.options.env = { type = "table", default = {}, secret = true, doc = "variables for it; false removes one" }
+M.options.env = { type = "table", secret = true, doc = "variables for it; false removes one" }
 M.options.timeout = { type = "number", min = 0.001, max = 86400, doc = "seconds for it; most of a poll's without" }
 M.options.max_output = { type = "integer", default = 8 * 1024 * 1024, min = 1, max = 2 ^ 30, doc = "bytes that it may print" }
 M.options.empty = { type = "boolean", default = false, doc = "to print nothing means that there are no nodes" }
@@ -24,7 +24,7 @@ M.options.stream = { type = "boolean", default = false, doc = "it stays up and p
 local function format_of(options) return options.format or options.stream and "json" or "lines" end
 
 local function check_env(env)
-  for name, value in next, env do
+  for name, value in next, env or {} do
     local kind = type(value)
     if type(name) ~= "string" or name == "" or name:find("[=%z]") then return nil, "env: expected names of variables as keys" end
     if kind ~= "string" and kind ~= "number" and value ~= false or tostring(value):find("%z") then

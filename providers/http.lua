@@ -16,7 +16,7 @@ M.options = formats.options("json")
 local options = M.options
 options.url = { type = "string", required = true, min = 1, doc = "http:// or https://" }
 options.method = { type = "string", default = "GET", doc = "the method" }
-options.headers = { type = "table", default = {}, secret = true, doc = "header fields: names and values" }
+options.headers = { type = "table", secret = true, doc = "header fields: names and values" }
 options.body = { type = "string", secret = true, doc = "what is sent" }
 options.timeout = { type = "number", min = 0.001, max = 86400, doc = "seconds for all; 10, or most of a poll's, without" }
 options.connect_timeout = { type = "number", min = 0.001, max = 86400, doc = "seconds for a connection; 5 without" }
@@ -37,7 +37,7 @@ local function check_url(url)
 end
 
 local function check_headers(headers)
-  for name, value in next, headers do
+  for name, value in next, headers or {} do
     if type(name) ~= "string" or not name:find("^[%w!#$%%&'*+.^_`|~-]+$") then
       return nil, "headers: expected names as keys, such as [\"X-Token\"]"
     end
@@ -64,7 +64,7 @@ local function place(url) return (url:gsub("//[^/?#]*@", "//"):gsub("[?#].*", ""
 
 local function fields_of(given)
   local fields = { Accept = given.format ~= "lines" and "application/json" or nil }
-  for name, value in next, given.headers do
+  for name, value in next, given.headers or {} do
     if name:lower() == "accept" then fields.Accept = nil end
     fields[name] = value
   end

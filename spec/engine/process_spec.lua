@@ -146,6 +146,16 @@ describe("process.run", function()
     assert.equal(1024, #assert(process.run({ "head", "-c", "1024", "/dev/zero", max_output = 1024 })).stdout)
   end)
 
+  it("gives with the message what one that it ended had printed", function()
+    for code, script in pairs({ ETIMEDOUT = "sleep 1000", EMSGSIZE = "yes" }) do
+      local ended, _, found, printed = process.run({
+        "sh", "-c", "echo out; echo err >&2; " .. script, timeout = 0.3, max_output = 1000000,
+      })
+      assert.same({ nil, code, "out\n", "err\n" }, { ended, found, printed.stdout:sub(1, 4), printed.stderr })
+    end
+    assert.is_nil((select(4, process.run({ "/no/such/program" }))))
+  end)
+
   it("kills what a program leaves behind, and does not wait for it", function()
     local started = timer.now()
     local ended = run("sh", "-c", "sleep 1000 & echo $!")

@@ -113,12 +113,12 @@ describe("a cluster", function()
 
   it("has a version on trial poll before an update of it counts", function()
     local polls = 0
-    start(function(self)
-      if polls == 0 then self:update({ "given@h" }) end
+    start(function()
       polls = polls + 1
       return { "polled@h" }
-    end)
+    end, nil, { sync_offset = 50 })
     cluster.trial = {}
+    cluster.provider.self:update({ "given@h" })
     await(function() return cluster.registry:get("given@h") end, "the update")
     assert.same({ 1, nil }, { polls, cluster.trial })
   end)

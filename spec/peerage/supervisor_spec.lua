@@ -52,7 +52,7 @@ describe("the supervisor", function()
   it("does not start one again that says by false that there is nothing to serve", function()
     local runs = 0
     local supervising = supervise(function() runs = runs + 1 return false end, QUICK)
-    supervising:join()
+    assert.is_true(task.timeout(5, supervising.join, supervising))
     assert.same({ 1, 0, 0 }, { runs, #hearing.said, ends:count() })
   end)
 
