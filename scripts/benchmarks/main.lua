@@ -43,10 +43,6 @@ local ENGINE, BARE = "peerage-lua", "bare C"
 
 local function say(text) io.stderr:write(text, "\n") end
 
-local function is_installed(command)
-  return assert(process.run({ "sh", "-c", 'PATH=$PATH:/usr/sbin:/sbin command -v "$1"', "sh", command })).code == 0
-end
-
 -- Runs all of a case, a few rounds. The values of each figure, by who.
 local function run_case(self, case)
   local values = {}
@@ -130,7 +126,7 @@ local function look_for_needs(self, case)
   for _, runner in ipairs(case.runners) do
     local needs = runner.needs
     if needs and self.missing[needs] == nil then
-      self.missing[needs] = not is_installed(needs)
+      self.missing[needs] = not Measure.is_installed(needs)
       if self.missing[needs] then
         self.notes[#self.notes + 1] = ("%s is missing: scripts/setup --bench installs it"):format(needs)
         self.lacking = self.lacking + 1
