@@ -2,7 +2,6 @@
 --- Processes that are looked at while they run side by side. Invariant: what was started has ended when they were seen.
 local Daemon = require("support.daemon")
 local Measure = require("benchmarks.measure")
-local task = require("engine.task")
 
 local M = {}
 
@@ -20,10 +19,10 @@ local PATIENCE = 30 -- seconds for all to be ready
 ---@field env table<string, string|number>|nil
 
 ---@class bench.Sight
----@field members bench.Member[]
+---@field members bench.Member[] each once, whatever number of cases it is in
 ---@field company bench.Job[]|nil what runs beside them and is ready before they start
----@field settle number seconds from when all are ready until `look`
----@field look fun(pids: table<string, integer[]>): table<string, table<string, number>> the figures, by who
+---@field look fun(pids: table<bench.Member, integer[]>): table<bench.Member, table<string, number>> what is called when all
+---  are ready: the figures of those that are there
 
 -- Each is started at once; then all are awaited.
 local function start(jobs, fleet)
@@ -63,12 +62,11 @@ local function see(sight, fleet)
   local pids = {}
   for _, member in ipairs(sight.members) do
     if not member.needs or Measure.is_installed(member.needs) then
-      pids[member.who] = {}
-      for i, daemon in ipairs(start(member.jobs, fleet)) do pids[member.who][i] = daemon.process.pid end
+      pids[member] = {}
+      for i, daemon in ipairs(start(member.jobs, fleet)) do pids[member][i] = daemon.process.pid end
     end
   end
   await(fleet)
-  task.sleep(sight.settle)
   local seen = sight.look(pids)
   check(fleet)
   return seen
@@ -82,21 +80,24 @@ local function see_and_stop(sight)
   return result
 end
 
---- Runners of a case that are all seen at once, when the first of them runs; once, in the first round.
+--- Has all members run at the same time, when the first of them is to run: once, in the first round.
 ---@param sight bench.Sight
----@return bench.Runner[]
+---@return fun(members: bench.Member[]): bench.Runner[] runners of a case, of some of the members
 function M.runners(sight)
-  local runners, seen = {}, nil
-  for i, member in ipairs(sight.members) do
-    runners[i] = {
-      who = member.who, needs = member.needs, note = member.note, rounds = 1,
-      run = function()
-        seen = seen or see_and_stop(sight)
-        return seen[member.who]
-      end,
-    }
+  local seen
+  return function(members)
+    local runners = {}
+    for i, member in ipairs(members) do
+      runners[i] = {
+        who = member.who, needs = member.needs, note = member.note, rounds = 1,
+        run = function()
+          seen = seen or see_and_stop(sight)
+          return seen[member]
+        end,
+      }
+    end
+    return runners
   end
-  return runners
 end
 
 return M

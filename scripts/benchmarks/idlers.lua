@@ -30,7 +30,7 @@ function M.grouped(measure, count, port)
     jobs[i] = {
       command = { measure.engine, measure.scripts .. "/configs/group.lua" },
       env = { BENCH_NAME = ("app%d@127.0.0.1"):format(i), BENCH_PORT = port },
-      ready = count > 1 and "known " .. count or "anyone on the network",
+      ready = count > 1 and "known " .. count - 1 or "anyone on the network",
     }
   end
   return { who = "peerage-lua", jobs = jobs }
@@ -47,7 +47,10 @@ function M.serf(count, port)
     local command = {
       "serf", "agent", "-node=app" .. i, ("-bind=%s:%d"):format(address, port), ("-rpc-addr=%s:%d"):format(address, port + 1),
     }
-    if i > 1 then command[#command + 1] = ("-retry-join=127.0.1.1:%d"):format(port) end
+    if i > 1 then
+      command[#command + 1] = ("-retry-join=127.0.1.1:%d"):format(port)
+      command[#command + 1] = "-retry-interval=1s" -- until the first one is there
+    end
     jobs[i] = { command = command, ready = "agent: Serf agent starting" }
   end
   return { who = "serf", needs = "serf", jobs = jobs }

@@ -92,7 +92,7 @@ local function show_figure(self, case, name, values)
       local row = {
         work = is_one and case.name or case.name .. "." .. name, title = is_one and case.title or case.title .. ", " .. name,
         peer = runner.who, median = median, low = math.min(unpack(of)), high = math.max(unpack(of)), unit = figure.unit,
-        ratio = bare and median / bare,
+        ratio = bare and bare > 0 and median / bare or nil,
       }
       judge(self, row, figure.budget)
       show(self, row)

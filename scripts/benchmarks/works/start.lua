@@ -1,6 +1,5 @@
 -- SPDX-License-Identifier: MIT
 --- From exec to the first poll, as its output says it: wall time, the median of some starts one after another.
-local report = require("benchmarks.report")
 local statistics = require("benchmarks.statistics")
 
 local M = {}
@@ -31,11 +30,11 @@ local function make_case(measure, case)
     measure.tools .. "/bench-idle")
   add("peerage-lua", STARTS, { note = case.note }, measure.engine, measure.scripts .. "/configs/" .. case.config)
   add("node", STARTS, { needs = "node" }, "node", peers .. ".mjs")
-  local note = ("compiles its script first; median of %s"):format(report.number(FEW))
+  local note = ("compiles its script first; median of %d"):format(FEW)
   add("elixir", FEW, { needs = "elixir", rounds = 2, note = note }, "elixir", peers .. ".exs")
   return {
-    name = "start." .. case.name, title = "start, " .. case.title, figures = { wall = { unit = "ms", scale = 1e3, budget = { most = MOST } } },
-    runners = runners,
+    name = "start." .. case.name, title = "start, " .. case.title, runners = runners,
+    figures = { wall = { unit = "ms", scale = 1e3, budget = { most = MOST } } },
   }
 end
 
