@@ -9,6 +9,7 @@ local Daemon = require("support.daemon")
 local Folder = require("support.folder")
 local Measure = require("benchmarks.measure")
 local fs = require("engine.fs")
+local leftovers = require("support.leftovers")
 local process = require("engine.process")
 local report = require("benchmarks.report")
 local statistics = require("benchmarks.statistics")
@@ -178,7 +179,7 @@ local function main(tools, rounds, form, extent, ...)
   local ran, result = running:join()
   if ran == false then say("bench: " .. tostring(result)) end
   signals:close()
-  if self.folder then self.folder:remove() end
+  leftovers.remove()
   return ran and result and OK or FAILED
 end
 

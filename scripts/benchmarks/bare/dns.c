@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The least that a client of c-ares can do: asks for the addresses of name0.DOMAIN to name999.DOMAIN in turn, over one UDP
-// socket to each server that stays open. `bench-dns DOMAIN COUNT IN_FLIGHT ADDRESS:PORT…`, IN_FLIGHT at each server; fails
-// unless each has one address.
+// The least that a client of c-ares can do: asks for the addresses of name0.DOMAIN to name999.DOMAIN in turn, over
+// one UDP socket to each server that stays open. `bench-dns DOMAIN COUNT IN_FLIGHT ADDRESS:PORT…`, IN_FLIGHT at each
+// server; fails unless each name has one address.
 #include <ares.h>
 #include <arpa/nameser.h>
 #include <poll.h>
@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAMES = 1000, MAX_NAME = 256, MAX_ADDRESSES = 16, MAX_SERVERS = 16, WAIT = 100 }; // WAIT: milliseconds, for timeouts
+enum { NAMES = 1000, MAX_NAME = 256, MAX_ADDRESSES = 16, MAX_SERVERS = 16 };
+static const int patience = 100; // milliseconds until c-ares looks at its timeouts
 
 static struct server {
     ares_channel ares;
@@ -58,7 +59,7 @@ static void await_answers(void) {
         sockets[i].fd = ares_getsock(servers[i].ares, &fd, 1) ? fd : -1;
         sockets[i].events = POLLIN;
     }
-    poll(sockets, (nfds_t)server_count, WAIT);
+    poll(sockets, (nfds_t)server_count, patience);
     for (int i = 0; i < server_count; i++)
         ares_process_fd(servers[i].ares, sockets[i].revents ? sockets[i].fd : ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The least that an engine of these libraries can be: a Lua state, a loop with a timer every ten seconds, a c-ares channel.
-// Prints a line when the loop first turns; TERM ends it.
+// The least that an engine of these libraries can be: a Lua state, a loop with a timer every ten seconds, a c-ares
+// channel. Prints a line when the loop first turns; TERM ends it.
 #include <ares.h>
 #include <lauxlib.h>
 #include <lualib.h>
