@@ -38,7 +38,7 @@ end
 local function make_case(name, title, runners, budget)
   local function figure(most) return { unit = "MB", scale = 1 / 2 ^ 20, budget = most } end -- as VmRSS's kB are 2^10
   return {
-    name = "rss." .. name, title = "idle memory, " .. title, figures = { resident = figure(budget), unshared = figure() },
+    name = "rss." .. name, title = "memory, " .. title, figures = { resident = figure(budget), unshared = figure() },
     runners = runners,
   }
 end
