@@ -9,6 +9,7 @@ local Daemon = require("support.daemon")
 local Folder = require("support.folder")
 local Measure = require("benchmarks.measure")
 local fs = require("engine.fs")
+local leftovers = require("support.leftovers")
 local process = require("engine.process")
 local report = require("benchmarks.report")
 local statistics = require("benchmarks.statistics")
@@ -42,10 +43,6 @@ local ENGINE, BARE = "peerage-lua", "bare C"
 ---@field stop fun()|nil ends what `cases` started
 
 local function say(text) io.stderr:write(text, "\n") end
-
-local function is_installed(command)
-  return assert(process.run({ "sh", "-c", 'PATH=$PATH:/usr/sbin:/sbin command -v "$1"', "sh", command })).code == 0
-end
 
 -- Runs all of a case, a few rounds. The values of each figure, by who.
 local function run_case(self, case)
@@ -96,7 +93,7 @@ local function show_figure(self, case, name, values)
       local row = {
         work = is_one and case.name or case.name .. "." .. name, title = is_one and case.title or case.title .. ", " .. name,
         peer = runner.who, median = median, low = math.min(unpack(of)), high = math.max(unpack(of)), unit = figure.unit,
-        ratio = bare and median / bare,
+        ratio = bare and bare > 0 and median / bare or nil,
       }
       judge(self, row, figure.budget)
       show(self, row)
@@ -130,7 +127,7 @@ local function look_for_needs(self, case)
   for _, runner in ipairs(case.runners) do
     local needs = runner.needs
     if needs and self.missing[needs] == nil then
-      self.missing[needs] = not is_installed(needs)
+      self.missing[needs] = not Measure.is_installed(needs)
       if self.missing[needs] then
         self.notes[#self.notes + 1] = ("%s is missing: scripts/setup --bench installs it"):format(needs)
         self.lacking = self.lacking + 1
@@ -182,7 +179,7 @@ local function main(tools, rounds, form, extent, ...)
   local ran, result = running:join()
   if ran == false then say("bench: " .. tostring(result)) end
   signals:close()
-  if self.folder then self.folder:remove() end
+  leftovers.remove()
   return ran and result and OK or FAILED
 end
 

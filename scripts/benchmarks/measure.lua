@@ -133,6 +133,13 @@ function M:slope(make, small, large, what)
   return (many[what] - few[what]) / (large - small)
 end
 
+--- Whether there is such a command. Waits.
+---@param command string
+---@return boolean
+function M.is_installed(command)
+  return assert(process.run({ "sh", "-c", 'PATH=$PATH:/usr/sbin:/sbin command -v "$1"', "sh", command })).code == 0
+end
+
 --- Memory of a running process. Waits.
 ---@param pid integer
 ---@return { rss: integer, unshared: integer } memory in bytes: resident; of that, what no other process has, too

@@ -13,9 +13,9 @@ function M.number(value)
   local size = math.abs(value)
   if size >= 100 or size == 0 then
     local digits = ("%.0f"):format(value):reverse():gsub("(%d%d%d)", "%1,"):reverse()
-    return (digits:gsub("^,", ""))
+    return (digits:gsub("^(%-?),", "%1"))
   end
-  return (size >= 10 and "%.1f" or size >= 0.1 and "%.2f" or "%.3f"):format(value)
+  return (size >= 10 and "%.1f" or size >= 0.1 and "%.2f" or "%.3g"):format(value)
 end
 
 local function budget_text(row)

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
---- A peerage-lua process of a spec: its log is read line by line, and awaited.
+--- A process of a spec, peerage-lua for the most part: its log is read line by line, and awaited.
 local fs = require("engine.fs")
 local process = require("engine.process")
 local task = require("engine.task")
@@ -17,20 +17,13 @@ function M.binary() return assert(fs.realpath("/proc/self/exe")) end
 ---@return boolean
 function M.is_sanitized() return M.binary():find("asan", 1, true) ~= nil end
 
---- Starts `peerage-lua` with arguments; stdout and stderr come together.
----@param arguments string[]
----@param options { namespace: string?, under: string[]?, cwd: string?, env: table<string, string>? }|nil `under`: a command
----  that runs it
+--- Starts a program; stdout and stderr come together.
+---@param program string[]
+---@param options { cwd: string?, env: table<string, string>? }|nil
 ---@return spec.Daemon
-function M.start(arguments, options)
+function M.run(program, options)
   options = options or {}
-  local command = { "sh", "-c", 'exec "$@" 2>&1', "sh" }
-  if options.namespace then
-    for _, word in ipairs({ "ip", "netns", "exec", options.namespace }) do command[#command + 1] = word end
-  end
-  for _, word in ipairs(options.under or {}) do command[#command + 1] = word end
-  command[#command + 1] = M.binary()
-  for _, argument in ipairs(arguments) do command[#command + 1] = argument end
+  local command = { "sh", "-c", 'exec "$@" 2>&1', "sh", unpack(program) }
   command.cwd, command.env = options.cwd, options.env
   local self = setmetatable({ process = assert(process.start(command)), log = {}, matched = {} }, M)
   self.arrivals = task.queue(1)
@@ -41,6 +34,23 @@ function M.start(arguments, options)
     end
   end)
   return self
+end
+
+--- Starts `peerage-lua` with arguments.
+---@param arguments string[]
+---@param options { namespace: string?, under: string[]?, cwd: string?, env: table<string, string>? }|nil `under`: a command
+---  that runs it
+---@return spec.Daemon
+function M.start(arguments, options)
+  options = options or {}
+  local program = {}
+  if options.namespace then
+    for _, word in ipairs({ "ip", "netns", "exec", options.namespace }) do program[#program + 1] = word end
+  end
+  for _, word in ipairs(options.under or {}) do program[#program + 1] = word end
+  program[#program + 1] = M.binary()
+  for _, argument in ipairs(arguments) do program[#program + 1] = argument end
+  return M.run(program, options)
 end
 
 -- The first line that holds `text` after the one that was found for it last.
