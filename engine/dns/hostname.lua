@@ -7,7 +7,7 @@ local M = {}
 
 local DOT = 46
 local MAX_NAME, MAX_LABEL = 253, 63 -- bytes; RFC 1035 section 2.3.4
-local MAX_KNOWN = 256
+local MAX_KNOWN = 1024
 
 local known, count = {}, 0
 
