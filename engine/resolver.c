@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum { MAX_CHANNELS = 16 };
-enum { KEEP = 1000 }; // milliseconds after an answer for which its socket may serve again
+enum { KEEP = 1000 }; // milliseconds after an answer for which its socket serves again
 
 struct socket {
     uv_poll_t poll; // first: on_closed frees it
@@ -20,7 +20,7 @@ struct pe_channel {
     ares_channel ares;
     int wait, tries;
     int asked;           // queries that c-ares has
-    uint64_t kept_until; // its sockets
+    uint64_t kept_until; // loop milliseconds: its sockets
     LIST_HEAD(, socket) sockets;
     LIST_HEAD(, pe_query) waiting;
     TAILQ_ENTRY(pe_channel) sibling;
