@@ -7,11 +7,12 @@ local M = {}
 
 local DOT = 46
 local MAX_NAME, MAX_LABEL = 253, 63 -- bytes; RFC 1035 section 2.3.4
-local MAX_KNOWN = 256
+local MAX_KNOWN = 1024
 
 local known, count = {}, 0
 
 local function find_bad_label(name)
+  if #name <= MAX_LABEL and not find("." .. name .. ".", "..", 1, true) then return nil end
   for label in (name .. "."):gmatch("([^.]*)%.") do
     if #label < 1 or #label > MAX_LABEL then
       return ('bad name "%s": a label of %d bytes, expected 1 to %d'):format(name, #label, MAX_LABEL)

@@ -102,6 +102,7 @@ describe("engine.dns", function()
       [""] = "0 bytes",
       ["a..b"] = "0 bytes",
       [".a"] = "0 bytes",
+      ["a.."] = "0 bytes",
       [("a"):rep(64) .. ".b"] = "64 bytes",
       [("a."):rep(127)] = false,
       [("a."):rep(127) .. "b"] = "255 bytes",

@@ -48,6 +48,40 @@ describe("DNS servers", function()
     assert.is_true(timer.now() - began < 1)
   end)
 
+  describe("see the look-ups", function()
+    local answer = { answers = { A } }
+
+    local function ports()
+      local list = {}
+      for i, question in ipairs(client.server.questions) do list[i] = question.port end
+      return list
+    end
+
+    before_each(function() serve({ ["a.x"] = answer, ["silent.x"] = SILENCE }) end)
+
+    it("that follow each other come from one port", function()
+      for _ = 1, 5 do assert(ask("a.x")) end
+      local seen = ports()
+      for i = 2, 5 do assert.equal(seen[1], seen[i]) end
+    end)
+
+    it("come from another after a pause, so that it cannot be guessed", function()
+      assert(ask("a.x"))
+      timer.sleep(1.1)
+      assert(ask("a.x"))
+      local seen = ports()
+      assert.not_equal(seen[1], seen[2])
+    end)
+
+    it("come from another after a silence: the address of the old one may be gone", function()
+      assert(ask("a.x"))
+      assert_failure("ETIMEDOUT", "no answer", ask("silent.x", { timeout = 0.05, tries = 1 }))
+      assert(ask("a.x", { timeout = 0.05, tries = 1 }))
+      local seen = ports()
+      assert.not_equal(seen[#seen - 1], seen[#seen])
+    end)
+  end)
+
   it("may have IPv6 addresses", function()
     serve({ ["a.x"] = { answers = { A } } }, "::1")
     assert.is_truthy(client.server.address:find("[::1]:", 1, true))
