@@ -11,6 +11,6 @@
 enum { PE_ANSWER_LOOP = 1000 };
 
 /// Pushes the list of the records (class IN) that answer the packet's one question and returns ARES_SUCCESS (at least
-/// one); or pushes nothing and returns ARES_ENODATA, ARES_EBADRESP (malformed) or PE_ANSWER_LOOP. That it is the question
-/// that was asked c-ares has checked. Raises without memory.
+/// one); or pushes nothing and returns ARES_ENODATA, ARES_EBADRESP (malformed) or PE_ANSWER_LOOP. That it is the
+/// question that was asked c-ares has checked. Raises without memory.
 int pe_answer_push(lua_State *L, const uint8_t *packet, size_t length);

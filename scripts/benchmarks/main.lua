@@ -155,7 +155,8 @@ end
 local function run(self, works)
   self.folder = Folder.new()
   self.measure = Measure.new({
-    folder = self.folder, scripts = assert(fs.realpath(scripts)), tools = assert(fs.realpath(self.tools)), engine = Daemon.binary(), quick = self.quick,
+    folder = self.folder, scripts = assert(fs.realpath(scripts)), tools = assert(fs.realpath(self.tools)),
+    engine = Daemon.binary(), quick = self.quick,
   })
   if not self.as_json then print(report.head()) end
   for _, name in ipairs(works) do run_work(self, name) end

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Sends datagrams to a multicast group on the loopback interface no faster than its member takes them:
-// `bench-send GROUP PORT COUNT FILE`. FILE has one datagram a line, in hexadecimal; they are sent in turn, over and over.
-// Prints what was sent and what the kernel dropped, as /proc/net/udp counts it.
+// `bench-send GROUP PORT COUNT FILE`. FILE has one datagram a line, in hexadecimal; they are sent in turn, over and
+// over. Prints what was sent and what the kernel dropped, as /proc/net/udp counts it.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 64, MAX_LINE = 4096, MAX_QUEUED = 100000 }; // bytes; with a batch more it stays below net.core.rmem_default
+enum {
+    BATCH = 64,
+    MAX_LINE = 4096,
+    MAX_QUEUED = 100000
+}; // bytes; with a batch more it stays below net.core.rmem_default
 static const struct timespec moment = {.tv_nsec = 20000};
 static const int patience = 500000; // moments; for the member to come, and to take what is queued
 
@@ -117,7 +121,8 @@ int main(int argc, char **argv) {
     unsigned long dropped = look(port).drops;
     for (struct mmsghdr batch[BATCH] = {0}; left;) {
         unsigned count = left < BATCH ? (unsigned)left : BATCH;
-        for (unsigned i = 0; i < count; i++) batch[i].msg_hdr = (struct msghdr){.msg_iov = &datagrams[(next + i) % kinds], .msg_iovlen = 1};
+        for (unsigned i = 0; i < count; i++)
+            batch[i].msg_hdr = (struct msghdr){.msg_iov = &datagrams[(next + i) % kinds], .msg_iovlen = 1};
         int sent = sendmmsg(fd, batch, count, 0);
         if (sent < 0) fail("sendmmsg");
         left -= (size_t)sent;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Runs a command and writes what it used, by wait4(2), as one JSON object: `bench-usage [--until-output] FILE COMMAND…`.
-// What it writes to stderr comes on stdout, too: the engine's log is there.
-// Signals to the process group reach the command; this process waits for it whatever comes.
+// Runs a command and writes what it used, by wait4(2), as one JSON object: `bench-usage [--until-output] FILE
+// COMMAND…`. What it writes to stderr comes on stdout, too: the engine's log is there. Signals to the process group
+// reach the command; this process waits for it whatever comes.
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
