@@ -51,8 +51,8 @@ function M:start(label, command, env)
   return member
 end
 
-local function fail(member, what)
-  error(("%s %s; its last words:\n%s"):format(member.label, what, table.concat(member.lines, "\n")), 0)
+local function fail(message, member)
+  error(("%s; the last that %s said:\n%s"):format(message, member.label, table.concat(member.lines, "\n")), 0)
 end
 
 -- Returns when none of `missing` is left.
@@ -61,7 +61,7 @@ local function take_lines(self, members, missing, judge)
   for _, member in ipairs(members) do is_watched[member], missing[member] = true, true end
   while next(missing) do
     local said = self.said:pop()
-    if not said.line then fail(said.member, "has ended") end
+    if not said.line then fail(said.member.label .. " has ended", said.member) end
     if is_watched[said.member] then
       local is_ready = judge(said.member, said.line)
       if is_ready ~= nil then missing[said.member] = not is_ready or nil end
@@ -79,7 +79,7 @@ function M:await(members, judge, seconds)
   if task.timeout(seconds, take_lines, self, members, missing, judge) then return end
   local count = 0
   for _ in next, missing do count = count + 1 end
-  fail(next(missing), ("is one of %d, of %d, that are not ready after %d s"):format(count, #members, seconds))
+  fail(("%d of %d are not ready after %d s"):format(count, #members, seconds), (next(missing)))
 end
 
 --- CPU time of all of them, until now. Waits.
