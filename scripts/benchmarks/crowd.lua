@@ -79,7 +79,7 @@ function M:await(members, judge, seconds)
   if task.timeout(seconds, take_lines, self, members, missing, judge) then return end
   local count = 0
   for _ in next, missing do count = count + 1 end
-  fail(("%d of %d are not ready after %d s"):format(count, #members, seconds), (next(missing)))
+  fail(("%d of %d are not ready after %g s"):format(count, #members, seconds), (next(missing)))
 end
 
 --- CPU time of all of them, until now. Waits.
