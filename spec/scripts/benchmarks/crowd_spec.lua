@@ -40,11 +40,11 @@ describe("a crowd of processes", function()
     local ok, message = pcall(Crowd.gather, { folder = folder }, function(crowd)
       local fickle = start(crowd, "echo ready; echo not ready >&2; exec sleep 1000")
       local steady = start(crowd, "echo hello; read line < go; echo ready; exec sleep 1000")
-      crowd:await({ fickle, steady }, judge, 0.5)
+      crowd:await({ fickle, steady }, judge, 2)
     end)
     folder:remove()
     assert.are.same(
-      { false, "1 of 2 are not ready after 0.5 s; the last that the shell said:\nready\nnot ready" }, { ok, message })
+      { false, "1 of 2 are not ready after 2 s; the last that the shell said:\nready\nnot ready" }, { ok, message })
   end)
 
   it("raises when one ends before its time, with its last words", function()
