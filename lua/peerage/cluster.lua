@@ -118,7 +118,8 @@ function M:most_nodes() return listing.room(self.settings.memory_limit, 0).entri
 ---@param reason string|nil
 function M:set_live(name, live, reason)
   local record = self.registry:get(name) -- one that is not found goes from the registry when it goes down
-  local changed, message = self.registry:set_live(name, live, timer.now(), reason, self:most_nodes())
+  local most = not record and self:most_nodes() or nil -- only one that comes needs room
+  local changed, message = self.registry:set_live(name, live, timer.now(), reason, most)
   if message then self.connector.complaints:say("the connector names a node that cannot be: " .. message) end
   if not changed then return end
   self.is_changed = true
