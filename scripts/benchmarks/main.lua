@@ -96,7 +96,7 @@ local function show_figure(self, case, name, values)
       local row = {
         work = is_one and case.name or case.name .. "." .. name, title = is_one and case.title or case.title .. ", " .. name,
         peer = runner.who, median = median, low = math.min(unpack(of)), high = math.max(unpack(of)), unit = figure.unit,
-        ratio = bare and median / bare,
+        ratio = bare and bare > 0 and median / bare or nil,
       }
       judge(self, row, figure.budget)
       show(self, row)
@@ -148,7 +148,8 @@ local function run_work(self, name)
     local values = run_case(self, case)
     for _, figure in ipairs(sorted_keys(case.figures)) do show_figure(self, case, figure, values) end
     if growth and case.name:find(growth.cases) and values[ENGINE] then
-      points[#points + 1] = { size = case.size, cost = engine_median(values, growth.figure) }
+      local cost = engine_median(values, growth.figure)
+      if cost > 0 then points[#points + 1] = { size = case.size, cost = cost } end -- a quick run may find none
     end
   end
   show_growth(self, name, growth, points)
