@@ -17,7 +17,7 @@ local NOTE = '"list" is what the provider itself takes to make its list, "rest" 
 ---@class bench.Poll
 ---@field nodes integer in the list
 ---@field changed integer of them, others at each poll
----@field kind "table"|"string" entry of the list
+---@field kind "table"|"string"|"kept" entry of the list, as configs/nodes.lua makes it
 
 local function environment(poll, polls, is_to_tell)
   return {
@@ -45,6 +45,15 @@ local function command(measure, poll, who, polls, counts)
   return words, { count = counts }
 end
 
+-- What a run used. The engine is ended by what it says first, which must be that it has polled enough.
+local function used(measure, poll, who, polls, what)
+  local usage, lines = measure:run(command(measure, poll, who, polls, what == "instructions"))
+  if who == "peerage-lua" and not (lines[1] or ""):find("done", 1, true) then
+    error(("expected the engine to say \"done\", found %q"):format(lines[1] or ""), 0)
+  end
+  return usage[what]
+end
+
 --- Cost of one poll. All but the engine see for themselves that they know the nodes; of the engine `verify` does.
 ---@param measure bench.Measure
 ---@param poll bench.Poll
@@ -54,8 +63,8 @@ end
 ---@return number cost seconds of CPU, or instructions
 function M.cost(measure, poll, who, more, what)
   local few = measure.quick and 1 or FEW
-  local function make(polls) return command(measure, poll, who, polls, what == "instructions") end
-  return measure:slope(make, few, few + more, what)
+  local base = used(measure, poll, who, few, what)
+  return (used(measure, poll, who, few + more, what) - base) / more
 end
 
 --- Raises unless the engine knows just the nodes of the last poll. It is not what is measured: its on_change costs more.
