@@ -2,13 +2,12 @@
 --- A poll: the provider makes its list anew, the registry finds out what is new in it. Runs of few and of many polls are
 --- compared, so that neither the start nor the first poll, to which all is new, is counted.
 local report = require("benchmarks.report")
-local task = require("engine.task")
 
 local M = {}
 
 local FEW = 2 -- polls
 local NODES = { ["bare C"] = 5e6, ["peerage-lua"] = 1e6, node = 1e6, elixir = 1e6 } -- in all polls beyond these
-local LEAST, MOST = 3, 20 -- polls beyond; of the engine, which waits between two
+local LEAST, MOST = 2, 20 -- polls beyond; of the engine, which waits between two
 local PATIENCE = 120 -- seconds until the nodes are known
 local BUDGET = 20 -- milliseconds, for 100,000 unchanged nodes
 local LARGE, FEW_ROUNDS = 1000000, 2 -- nodes, of which polls take seconds
@@ -72,14 +71,8 @@ end
 ---@param poll bench.Poll
 function M.verify(measure, poll)
   local wanted = ("known %d from %d"):format(poll.nodes, (FEW - 1) * poll.changed + 1)
-  measure:serve(engine_command(measure), function(lines)
-    local found = task.timeout(PATIENCE, function()
-      for line in lines.pop, lines do
-        if line:find(wanted, 1, true) then return true end
-      end
-    end)
-    if not found then error(("the engine did not say %q in %d s"):format(wanted, PATIENCE), 0) end
-  end, { env = environment(poll, FEW, true) })
+  measure:serve(engine_command(measure), function(lines) measure.await(lines, wanted, PATIENCE) end,
+    { env = environment(poll, FEW, true) })
 end
 
 local function polls_of(measure, poll, who)
@@ -106,8 +99,9 @@ local function engine_runner(measure, poll)
   }
 end
 
-local function make_runners(measure, poll, peers, rounds)
-  local runners = {}
+-- A round of many nodes takes long.
+local function make_runners(measure, poll, peers, is_large)
+  local runners, rounds = {}, is_large and FEW_ROUNDS or nil
   local function add(who, needs, most)
     runners[#runners + 1] = {
       who = who, needs = needs, rounds = most,
@@ -117,7 +111,7 @@ local function make_runners(measure, poll, peers, rounds)
   add("bare C", nil, rounds)
   runners[2] = engine_runner(measure, poll)
   runners[2].rounds = rounds
-  for _, who in ipairs(peers) do add(who, who, FEW_ROUNDS) end
+  for _, who in ipairs(peers) do add(who, who, is_large and 1 or FEW_ROUNDS) end
   return runners
 end
 
@@ -132,7 +126,7 @@ local function make_case(measure, nodes, variant, peers, budget)
   return {
     name = ("poll.%s%d"):format(variant == "unchanged" and "" or variant .. ".", nodes),
     title = TITLES[variant]:format(report.number(nodes)), size = nodes,
-    runners = make_runners(measure, poll, peers, nodes == LARGE and FEW_ROUNDS or nil),
+    runners = make_runners(measure, poll, peers, nodes == LARGE),
     figures = { whole = { unit = "ms", scale = 1e3, budget = budget }, list = milliseconds, rest = milliseconds },
   }
 end

@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: MIT
 --- From the save of a provider's file to the first poll of its new version, as the clock on the wall has it.
+local Measure = require("benchmarks.measure")
 local fs = require("engine.fs")
 local process = require("engine.process")
 local statistics = require("benchmarks.statistics")
-local task = require("engine.task")
 local timer = require("engine.timer")
 
 local M = {}
@@ -34,17 +34,8 @@ local PEERS = {
   node = { file = "homies.mjs", source = JAVASCRIPT },
 }
 
--- Waits for the first poll of a version; seconds of the clock.
-local function await(lines, version)
-  local wanted = ("version %d$"):format(version)
-  local at = task.timeout(PATIENCE, function()
-    for line in lines.pop, lines do
-      if line:find(wanted) then return timer.now() end
-    end
-  end)
-  if not at then error(("version %d of the provider was not polled in %d s"):format(version, PATIENCE), 0) end
-  return at
-end
+-- Waits for the first poll of a version.
+local function await(lines, version) return Measure.await(lines, ("version %d"):format(version), PATIENCE) end
 
 -- The new version is written elsewhere, so that nothing of that is seen or timed, and takes the place of the old one.
 local function save(paths, source, version)
@@ -94,7 +85,7 @@ function M.cases(measure)
       runners = {
         { who = "bare C", note = "a program in C is built and started anew: there is nothing to compare" },
         {
-          who = "peerage-lua", note = "200 ms of it it waits for more to be saved, and acts once",
+          who = "peerage-lua", note = "waits 200 ms for more to be saved, and acts once",
           run = function() return run(measure, "peerage-lua") end,
         },
         {

@@ -3,7 +3,6 @@
 --- overfull; what a process used in all is shared out among the datagrams that it got.
 local announcement = require("peerage.announcement")
 local report = require("benchmarks.report")
-local task = require("engine.task")
 local timer = require("engine.timer")
 local udp = require("engine.udp")
 
@@ -53,15 +52,6 @@ local function send(measure, port, count, file, is_single)
   return sent - dropped
 end
 
-local function await(lines, wanted)
-  local line = task.timeout(PATIENCE, function()
-    for line in lines.pop, lines do
-      if line:find(wanted, 1, true) then return line end
-    end
-  end)
-  if not line then error(("the engine did not say %q in %d s"):format(wanted, PATIENCE), 0) end
-end
-
 local function commands(measure, port)
   local peers = measure.scripts .. "/peers/udp"
   return {
@@ -89,7 +79,7 @@ function M.cost(measure, case, who)
   local file = write_datagrams(measure, case, port)
   local used, received = measure:serve(commands(measure, port)[who], function(lines)
     local received = send(measure, port, case.count, file)
-    if who == "peerage-lua" then await(lines, "known " .. case.names) end
+    if who == "peerage-lua" then measure.await(lines, "known " .. case.names, PATIENCE) end
     return received
   end, { env = environment(case, port, case.names + 1, 0) })
   return used.cpu / received
@@ -104,7 +94,7 @@ local function count_run(measure, case, who)
   local used, received = measure:serve(commands(measure, port)[who], function(lines)
     local received = send(measure, port, case.count, file, not is_engine)
     send(measure, port, 1, excess)
-    if is_engine then await(lines, "max_nodes") end
+    if is_engine then measure.await(lines, "max_nodes", PATIENCE) end
     return received
   end, { count = true, env = environment(case, port, case.names, NEVER) })
   if received < case.count then error(("%d of %d datagrams were lost"):format(case.count - received, case.count), 0) end
