@@ -5,15 +5,10 @@
 local scripts = arg[0]:match("^(.*)/[^/]*$") or "."
 package.path = ("%s/../?.lua;%s/../../spec/?.lua;%s"):format(scripts, scripts, package.path)
 
-local Daemon = require("support.daemon")
-local Folder = require("support.folder")
 local Measure = require("benchmarks.measure")
-local fs = require("engine.fs")
-local leftovers = require("support.leftovers")
-local process = require("engine.process")
 local report = require("benchmarks.report")
+local session = require("benchmarks.session")
 local statistics = require("benchmarks.statistics")
-local task = require("engine.task")
 
 local OK, FAILED = 0, 1
 local ENGINE, BARE = "peerage-lua", "bare C"
@@ -153,11 +148,6 @@ local function run_work(self, name)
 end
 
 local function run(self, works)
-  self.folder = Folder.new()
-  self.measure = Measure.new({
-    folder = self.folder, scripts = assert(fs.realpath(scripts)), tools = assert(fs.realpath(self.tools)),
-    engine = Daemon.binary(), quick = self.quick,
-  })
   if not self.as_json then print(report.head()) end
   for _, name in ipairs(works) do run_work(self, name) end
   for _, note in ipairs(self.notes) do (self.as_json and say or print)((self.as_json and "" or "\n") .. note) end
@@ -165,23 +155,16 @@ local function run(self, works)
   return self.missed == 0 and (self.lacking == 0 or not os.getenv("CI"))
 end
 
--- Nothing stays behind, also when it is interrupted.
 local function main(tools, rounds, form, extent, ...)
+  local works = { ... }
   local self = {
-    tools = tools, rounds = tonumber(rounds), as_json = form == "json", quick = extent == "quick",
+    rounds = tonumber(rounds), as_json = form == "json", quick = extent == "quick",
     missing = {}, lacking = 0, missed = 0, notes = {}, noted = {},
   }
-  local signals = assert(process.signals("INT", "TERM"))
-  local running = task.spawn(run, self, { ... })
-  task.spawn(function()
-    signals:next()
-    running:cancel()
-  end)
-  local ran, result = running:join()
-  if ran == false then say("bench: " .. tostring(result)) end
-  signals:close()
-  leftovers.remove()
-  return ran and result and OK or FAILED
+  return session.run(scripts, tools, self.quick, function(measure)
+    self.measure = measure
+    return run(self, works)
+  end) and OK or FAILED
 end
 
 io.stdout:setvbuf("line")

@@ -4,6 +4,7 @@ local fs = require("engine.fs")
 local json = require("cjson.safe")
 local process = require("engine.process")
 local task = require("engine.task")
+local timer = require("engine.timer")
 
 local M = {}
 M.__index = M
@@ -120,6 +121,20 @@ function M:serve(command, drive, options)
   local usage = used(child, file, command, lines)
   reader:cancel()
   return usage, driven
+end
+
+--- Waits for a line of a server that holds `text` (plain). Raises if none comes.
+---@param lines engine.queue
+---@param text string
+---@param seconds number
+---@return number at by engine.timer
+function M.await(lines, text, seconds)
+  local at = task.timeout(seconds, function()
+    for line in lines.pop, lines do
+      if line:find(text, 1, true) then return timer.now() end
+    end
+  end)
+  return at or error(("expected a line with %q, none came in %d s"):format(text, seconds), 0)
 end
 
 --- What each of `large - small` units of work costs, beyond starting and ending: the slope between two runs.

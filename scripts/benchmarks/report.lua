@@ -12,8 +12,8 @@ local COLUMNS = "| %-34s | %-22s | %14s | %-17s | %7s | %-20s |"
 function M.number(value)
   local size = math.abs(value)
   if size >= 100 or size == 0 then
-    local digits = ("%.0f"):format(value):reverse():gsub("(%d%d%d)", "%1,"):reverse()
-    return (digits:gsub("^(%-?),", "%1"))
+    local digits = ("%.0f"):format(size):reverse():gsub("(%d%d%d)", "%1,"):reverse()
+    return (value < 0 and "-" or "") .. digits:gsub("^,", "")
   end
   return (size >= 10 and "%.1f" or size >= 0.1 and "%.2f" or "%.3g"):format(value)
 end
