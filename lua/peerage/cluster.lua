@@ -260,7 +260,7 @@ function M:prune()
   local _, live = self.registry:count()
   for _, name in ipairs(self.registry:missing(self.settings.prune_after)) do
     if live <= 1 and self.settings.prune ~= "always" then break end
-    if self.registry:get(name).attempts > 0 and not is_found_by_another(self, name) then
+    if self.registry:get(name).attempts and not is_found_by_another(self, name) then
       live = live - 1
       disconnect(self, name, "pruned")
     end
@@ -330,7 +330,7 @@ function M:hand_over()
   if not self.connector.instance:has("stop") then return end
   for _, other in ipairs(self:siblings()) do
     for _, record in ipairs(self.registry:sorted()) do
-      if record.live and record.attempts > 0 then claim(other, record.name) end
+      if record.live and record.attempts then claim(other, record.name) end
     end
   end
 end
