@@ -224,12 +224,17 @@ describe("the watchdog", function()
     assert.equal(0, child:wait().code)
   end)
 
-  it("blames nobody where others want the CPUs as well", function()
+  -- Has others want the CPUs as well until the spec is over.
+  local function load_host()
     local children = {}
     finally(function() for _, child in ipairs(children) do child:close() end end)
     for i = 1, 4 * tonumber(assert(process.run({ "nproc" })).stdout) do
       children[i] = assert(process.start({ "sh", "-c", "ulimit -t 20; while :; do :; done" }))
     end
+  end
+
+  it("blames nobody where others want the CPUs as well", function()
+    load_host()
     local account, owner = open(0.6)
     local began = timer.now()
     local ok, message = owner:spawn(spin, 0.3):join()
@@ -237,7 +242,14 @@ describe("the watchdog", function()
     assert.is_true(timer.now() - began > 0.6, "the host was not loaded")
     assert.is_true(ok, message)
     assert.equal(0, account:stats().interrupted)
-    assert.is_near(0.3, account:stats().cpu, 0.1)
+  end)
+
+  it("tells what CPU time was taken where others want the CPUs as well", function()
+    load_host()
+    local account, owner = open(1)
+    for _ = 1, 10 do owner:spawn(spin, 0.05):join() end
+    owner:close()
+    assert.is_near(0.5, account:stats().cpu, 0.05)
   end)
 
   it("ends the process where a call cannot be interrupted, and says who made it", function()
