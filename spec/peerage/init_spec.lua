@@ -222,7 +222,7 @@ describe("an engine that reloads", function()
 
   it("takes a new version before the first poll, too", function()
     folder:write("homies.lua", provider("return { 'old@a' }"))
-    start('return { via = "homies", sync_offset = 800, interval = 3600 }')
+    start('return { via = "homies", sync_offset = 4000, interval = 3600 }')
     save("homies.lua", provider("return { 'new@a' }"), "reloaded")
     assert.is_nil(engine.clusters.default.last_poll)
     await_live("new@a")
@@ -284,9 +284,10 @@ describe("an engine that reloads", function()
     local clusters = {}
     for i = 1, 5 do clusters[i] = CLUSTER:format(i, i == 1 and 'require("engine.task").sleep(60)' or "while true do end") end
     start("return { sync_offset = 0, interval = 3600, clusters = { " .. table.concat(clusters, ", ") .. " } }")
-    local started = timer.now()
+    local started, cpu = timer.now(), os.clock() -- each has a second of CPU time before it is ended
     engine:stop()
-    assert(timer.now() - started < 2, timer.now() - started)
+    assert(os.clock() - cpu < 2.5, os.clock() - cpu)
+    assert(timer.now() - started < 30, timer.now() - started)
     hearing:expect("stop() failed: ")
   end)
 
@@ -300,7 +301,7 @@ describe("an engine that reloads", function()
     start("return { sync_offset = 0, interval = 3600, clusters = { " .. table.concat(clusters, ", ") .. " } }")
     local started = timer.now()
     engine:explain()
-    assert(timer.now() - started < 1.8, timer.now() - started)
+    assert(timer.now() - started < 4, timer.now() - started) -- a second for each of the six
   end)
 
   it("says the state of each cluster while clusters come", function()

@@ -7,7 +7,7 @@ local task = require("engine.task")
 local M = {}
 M.__index = M
 
-local PATIENCE = 10 -- seconds for a line to come, unless a spec says otherwise
+local PATIENCE = 30 -- seconds for a line to come, unless a spec says otherwise
 
 --- The binary that runs the specs. Waits.
 ---@return string path

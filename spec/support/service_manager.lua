@@ -7,7 +7,7 @@ local task = require("engine.task")
 local M = {}
 M.__index = M
 
-local PATIENCE = 5 -- seconds
+local PATIENCE = 30 -- seconds
 
 local PROGRAM = [[
 import select, socket, sys

@@ -13,10 +13,10 @@ local SECONDS = tonumber(os.getenv("CHAOS_SECONDS") or 15)
 local SEED = tonumber(os.getenv("CHAOS_SEED") or crypto.random(2):byte(1) * 256 + crypto.random(2):byte(2))
 local HOSTS, RELAY = 5, 6
 local EXPIRE, INTERVAL = 5, 1 -- seconds
-local RECOVERY = 2 * (EXPIRE + INTERVAL) -- seconds until all must see all again
+local RECOVERY = 5 * (EXPIRE + INTERVAL) -- seconds until all must see all again
 local LOSS = 30 -- percent
-local SETTLE = 10 -- seconds for links that were cut to be missed and made anew, and for what was given up to be collected
-local LEEWAY = 3072 -- kilobytes; what a fresh heap grows by between two collections
+local SETTLE = 30 -- seconds for links that were cut to be missed and made anew, and for what was given up to be collected
+local LEEWAY = 6144 -- kilobytes; what a fresh heap grows by between two collections
 local GROUP, PORTS = "230.1.1.1", { 45900, 45901 } -- of clusters links and streams; each host has both to itself
 
 local CONFIG = [[
@@ -214,7 +214,7 @@ describe("five engines in chaos", function()
     for i = 1, HOSTS do strikes[i] = function() return strike(i, deadline) end end
     local counts = task.all(strikes)
     for i = 1, HOSTS do network:lose(i, 0) end
-    relay:expect("relayed " .. HOSTS, 1) -- it did something, and no accident hit it
+    relay:expect("relayed " .. HOSTS) -- it did something, and no accident hit it
     relay:stop()
     return table.concat(counts, " ")
   end
