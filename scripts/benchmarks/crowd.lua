@@ -82,6 +82,14 @@ function M:await(members, judge, seconds)
   fail(("%d of %d are not ready after %g s"):format(count, #members, seconds), (next(missing)))
 end
 
+--- Raises if one of them has ended: who was measured since then was measured for nothing.
+function M:check()
+  while self.said:count() > 0 do
+    local said = self.said:pop()
+    if not said.line then fail(said.member.label .. " has ended", said.member) end
+  end
+end
+
 --- CPU time of all of them, until now. Waits.
 ---@return number seconds
 function M:spent()

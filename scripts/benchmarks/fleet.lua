@@ -1,13 +1,13 @@
 -- SPDX-License-Identifier: MIT
 --- Processes that are looked at while they run side by side. Invariant: what was started has ended when they were seen.
-local Daemon = require("support.daemon")
+local Crowd = require("benchmarks.crowd")
 local Measure = require("benchmarks.measure")
 
 local M = {}
 
 local PATIENCE = 30 -- seconds for all to be ready
 
----@class bench.Member what one of those who are compared runs
+---@class bench.Candidate what one of those who are compared runs
 ---@field who string as of bench.Runner
 ---@field jobs bench.Job[] usually one
 ---@field needs string|nil as of bench.Runner
@@ -19,70 +19,46 @@ local PATIENCE = 30 -- seconds for all to be ready
 ---@field env table<string, string|number>|nil
 
 ---@class bench.Sight
----@field members bench.Member[] each once, whatever number of cases it is in
+---@field measure bench.Measure
+---@field members bench.Candidate[] each once, whatever number of cases it is in
 ---@field company bench.Job[]|nil what runs beside them and is ready before they start
----@field look fun(pids: table<bench.Member, integer[]>): table<bench.Member, table<string, number>> what is called when all
+---@field look fun(pids: table<bench.Candidate, integer[]>): table<bench.Candidate, table<string, number>> what is called when all
 ---  are ready: the figures of those that are there
 
--- Each is started at once; then all are awaited.
-local function start(jobs, fleet)
-  local started = {}
-  for i, job in ipairs(jobs) do
-    started[i] = Daemon.run(job.command, { env = job.env })
-    started[i].ready = job.ready
-    fleet[#fleet + 1] = started[i]
-  end
-  return started
-end
-
-local function await(fleet)
-  for _, daemon in ipairs(fleet) do
-    if daemon.ready then daemon:expect(daemon.ready, PATIENCE) end
-    daemon.ready = nil
-  end
-end
-
--- One that ended early was looked at for nothing.
-local function check(fleet)
-  for _, daemon in ipairs(fleet) do
-    if daemon.reader:is_finished() then error("it ended early; it said:\n" .. table.concat(daemon.log, "\n"), 0) end
-  end
-end
-
-local function stop(fleet)
-  for _, daemon in ipairs(fleet) do
-    daemon:signal("KILL")
-    daemon:wait()
-  end
-end
-
-local function see(sight, fleet)
-  start(sight.company or {}, fleet)
-  await(fleet)
+-- Starts them at once; `ready` is told by which line each says that it does its work.
+local function launch(crowd, jobs, ready)
   local pids = {}
-  for _, member in ipairs(sight.members) do
-    if not member.needs or Measure.is_installed(member.needs) then
-      pids[member] = {}
-      for i, daemon in ipairs(start(member.jobs, fleet)) do pids[member][i] = daemon.process.pid end
-    end
+  for i, job in ipairs(jobs) do
+    local process = crowd:start(job.command[1], job.command, job.env)
+    pids[i], ready[process] = process.pid, job.ready
   end
-  await(fleet)
-  local seen = sight.look(pids)
-  check(fleet)
-  return seen
+  return pids
 end
 
-local function see_and_stop(sight)
-  local fleet = {}
-  local ok, result = pcall(see, sight, fleet)
-  stop(fleet)
-  if not ok then error(result, 0) end
-  return result
+local function await(crowd, ready)
+  local processes = {}
+  for process in pairs(ready) do processes[#processes + 1] = process end
+  crowd:await(processes, function(process, line) return line:find(ready[process], 1, true) and true or nil end, PATIENCE)
+end
+
+local function see(sight)
+  return Crowd.gather(sight.measure, function(crowd)
+    local company, ready, pids = {}, {}, {}
+    launch(crowd, sight.company or {}, company)
+    await(crowd, company)
+    for _, member in ipairs(sight.members) do
+      if not member.needs or Measure.is_installed(member.needs) then pids[member] = launch(crowd, member.jobs, ready) end
+    end
+    await(crowd, ready)
+    local seen = sight.look(pids)
+    crowd:check()
+    return seen
+  end)
 end
 
 --- Has all members run at the same time, when the first of them is to run: once, in the first round.
 ---@param sight bench.Sight
----@return fun(members: bench.Member[]): bench.Runner[] runners of a case, of some of the members
+---@return fun(members: bench.Candidate[]): bench.Runner[] runners of a case, of some of the members
 function M.runners(sight)
   local seen
   return function(members)
@@ -91,7 +67,7 @@ function M.runners(sight)
       runners[i] = {
         who = member.who, needs = member.needs, note = member.note, rounds = 1,
         run = function()
-          seen = seen or see_and_stop(sight)
+          seen = seen or see(sight)
           return seen[member]
         end,
       }

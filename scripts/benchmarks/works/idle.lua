@@ -81,7 +81,7 @@ function M.cases(measure)
   local alone, group = idlers.grouped(measure, 1, port), idlers.grouped(measure, GROUP, port + 1)
   local serf = idlers.serf(GROUP, serf_port)
   local runners = Fleet.runners({
-    members = { bare, alone, group, serf, unpack(resolving) },
+    measure = measure, members = { bare, alone, group, serf, unpack(resolving) },
     look = function(pids)
       if pids[serf] then await_members("127.0.1.1:" .. serf_port + 1) end
       task.sleep(measure.quick and 1 or SETTLE)

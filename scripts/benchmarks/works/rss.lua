@@ -53,7 +53,7 @@ function M.cases(measure)
   local members = { bare, serf, group, unpack(resolving) }
   for _, member in ipairs(links) do members[#members + 1] = member end
   local runners = Fleet.runners({
-    members = members, company = nodes, look = function(pids) return look(pids, measure.quick and 0.5 or SETTLE) end,
+    measure = measure, members = members, company = nodes, look = function(pids) return look(pids, measure.quick and 0.5 or SETTLE) end,
   })
   return {
     make_case("dns", "dns", runners({ bare, resolving[1], resolving[2], resolving[3], serf }), { most = MOST }),
