@@ -6,6 +6,7 @@ local scripts = arg[0]:match("^(.*)/[^/]*$") or "."
 package.path = ("%s/../?.lua;%s/../../spec/?.lua;%s"):format(scripts, scripts, package.path)
 
 local comparison = require("benchmarks.comparison")
+local dns = require("benchmarks.works.dns")
 local fs = require("engine.fs")
 local json = require("cjson.safe")
 local poll = require("benchmarks.works.poll")
@@ -16,6 +17,7 @@ local udp = require("benchmarks.works.udp")
 local OK, FAILED = 0, 1
 local ENGINE, BARE = "peerage-lua", "bare C"
 local NODES, POLLS = 5000, 16 -- a list so short that collections of garbage are many: it is not chance how many
+local LOOK_UPS = 20000
 
 local function datagram(kind, names, few, many, who)
   return function(measure) return udp.count(measure, { kind = kind, names = names, few = few, many = many }, who) end
@@ -27,12 +29,18 @@ local function node(kind, who)
   end
 end
 
+local function look_up(who)
+  return function(measure) return dns.count(measure, LOOK_UPS, who) end
+end
+
 -- Most of a poll is the provider's own work, the list. Where names are kept it is less, and the engine's share shows.
 local COUNTS = {
   { what = "udp, bare C", count = datagram("plain", 1000, 1000, 11000, BARE) },
   { what = "udp, 1000 names", count = datagram("plain", 1000, 5000, 105000, ENGINE) },
   { what = "udp, 10000 names", count = datagram("plain", 10000, 20000, 220000, ENGINE) },
   { what = "udp, signed, 1000 names", count = datagram("signed", 1000, 2000, 6000, ENGINE) },
+  { what = "dns, bare C", count = look_up(BARE) },
+  { what = "dns, 100 in flight", count = look_up(ENGINE) },
   { what = "poll, bare C", count = node("table", BARE) },
   { what = "poll", count = node("table", ENGINE) },
   { what = "poll, names kept", count = node("kept", ENGINE) },
@@ -107,6 +115,7 @@ local function run(measure, is_to_keep)
     io.stderr:write(each.what, "\n")
     figures[each.what] = each.count(measure)
   end
+  dns.stop()
   if not is_to_keep then return conclude(compare(figures, kept), kept, versions) end
   assert(fs.write(path, comparison.encode(versions, figures)))
   return conclude(compare(figures, { versions = versions, figures = figures }), kept, versions)

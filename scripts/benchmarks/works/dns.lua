@@ -28,20 +28,34 @@ local function commands(measure)
   }
 end
 
--- CPU seconds of one look-up.
-local function cost(measure, who, count, case)
+local function start(count)
+  for i = #servers + 1, count do servers[i] = DnsDaemon.knot(DOMAIN, zone()) end
+end
+
+-- CPU seconds or instructions of one look-up.
+local function cost(measure, who, count, case, what)
   return measure:slope(function(many)
     local command = commands(measure)[who]
     for _, argument in ipairs({ DOMAIN, many, case.in_flight / case.servers }) do command[#command + 1] = argument end
     for i = 1, case.servers do command[#command + 1] = servers[i].address end
-    return command
-  end, math.ceil(count / FEW), count, "cpu")
+    return command, { count = what == "instructions" }
+  end, math.ceil(count / FEW), count, what)
+end
+
+--- Instructions of one look-up, 100 in flight.
+---@param measure bench.Measure
+---@param count integer look-ups
+---@param who "peerage-lua"|"bare C"
+---@return number instructions
+function M.count(measure, count, who)
+  start(1)
+  return cost(measure, who, count, { in_flight = 100, servers = 1 }, "instructions")
 end
 
 local function make_case(measure, case, budget)
   local runners = {}
   local function add(who, runner, share)
-    runner.who, runner.run = who, function() return { cpu = cost(measure, who, measure:scaled(case.count * (share or 1)), case) } end
+    runner.who, runner.run = who, function() return { cpu = cost(measure, who, measure:scaled(case.count * (share or 1)), case, "cpu") } end
     runners[#runners + 1] = runner
   end
   add("bare C", {})
@@ -57,11 +71,10 @@ end
 ---@param measure bench.Measure
 ---@return bench.Case[]
 function M.cases(measure)
-  for i = 1, 1000 / CROWD do servers[i] = DnsDaemon.knot(DOMAIN, zone()) end
+  start(1000 / CROWD)
   return {
     make_case(measure, {
       count = 50000, in_flight = 1, name = "1", servers = 1,
-      note = "gives its socket, and so its port, back whenever nothing is in flight, here after each; the bare loop keeps it",
       peers_note = "here and below a quarter as many",
       elixir_note = "here and below a quarter as many, and a socket for each, as inet_res has it",
     }),
@@ -75,7 +88,7 @@ end
 
 --- Ends the servers.
 function M.stop()
-  for _, server in ipairs(servers) do server:stop() end
+  while servers[1] do table.remove(servers):stop() end
 end
 
 return M
