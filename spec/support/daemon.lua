@@ -3,6 +3,8 @@
 local fs = require("engine.fs")
 local process = require("engine.process")
 local task = require("engine.task")
+local timer = require("engine.timer")
+local usage = require("support.usage")
 
 local M = {}
 M.__index = M
@@ -92,6 +94,24 @@ function M:signal(name) self.process:kill(name) end
 function M:stop()
   self.process:kill("TERM")
   return self:wait()
+end
+
+--- How long `stop` takes, without what it waits for a CPU on a loaded host.
+---@return { code: integer, signal: integer|nil } ended
+---@return number seconds
+function M:timed_stop()
+  local pid, began = self.process.pid, timer.now()
+  local before = usage.waited(pid)
+  local waited = before
+  local sampler = task.spawn(function()
+    while true do
+      waited = usage.waited(pid) or waited
+      task.sleep(0.01)
+    end
+  end)
+  local ended = self:stop()
+  sampler:cancel()
+  return ended, timer.now() - began - (waited - before)
 end
 
 --- Waits for its end.

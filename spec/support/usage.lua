@@ -24,4 +24,12 @@ function M.of(pid)
   }
 end
 
+--- How long it has been ready to run while others had the CPUs (/proc/PID/schedstat). Waits.
+---@param pid integer|"self"
+---@return number|nil seconds nil: it has ended
+function M.waited(pid)
+  local text = fs.read(("/proc/%s/schedstat"):format(pid))
+  return text and tonumber(text:match("^%d+ (%d+)")) / 1e9
+end
+
 return M

@@ -3,6 +3,7 @@
 local Machine = require("support.machine")
 local eventually = require("support.eventually")
 local timer = require("engine.timer")
+local usage = require("support.usage")
 
 -- Sanitizers have their leaks looked for by a tracer, which the unit forbids.
 local UNTRACED = "Environment=ASAN_OPTIONS=detect_leaks=0\n"
@@ -92,7 +93,7 @@ describe("the unit", function()
     assert.equal(0, result.code, result.stdout)
   end)
 
-  the("starts the engine, whose state is shown; a reload is one, and a stop is soon over", function()
+  the("starts the engine, whose state is shown; a reload is one, and a stop takes less than 2 s", function()
     machine:write("config.lua", config('via = "homies", connect = "none", reload = false'))
     machine:systemctl("start", "peerage-lua")
     assert.equal("running", machine:show("SubState"))
@@ -103,9 +104,11 @@ describe("the unit", function()
     expect("StatusText", "1 found, 1 live")
     expect("SubState", "running")
     assert.equal(pid, machine:show("MainPID"))
-    local since = timer.now()
+    local since, waited = timer.now(), usage.waited("self")
     machine:systemctl("stop", "peerage-lua")
-    assert.is_true(timer.now() - since < 10)
+    waited = usage.waited("self") - waited -- others of the host want the CPUs: they wait as we do, one after the other
+    local took = timer.now() - since - 4 * waited
+    assert(took < 2, took)
     assert.equal("success 0", machine:show("Result") .. " " .. machine:show("ExecMainStatus"))
   end)
 
