@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum { MAX_CHANNELS = 16 };
-enum { KEEP = 1000 }; // milliseconds after an answer for which its socket serves again
+enum { KEEP = 1000, LONGEST = 10000 }; // milliseconds after an answer for which its socket serves again; in all
 
 struct socket {
     uv_poll_t poll; // first: on_closed frees it
@@ -19,8 +19,8 @@ struct pe_channel {
     uv_timer_t timer; // first: on_closed frees it
     ares_channel ares;
     int wait, tries;
-    int asked;           // queries that c-ares has
-    uint64_t kept_until; // loop milliseconds: its sockets
+    int asked;                      // queries that c-ares has
+    uint64_t opened_at, kept_until; // loop milliseconds: its sockets
     LIST_HEAD(, socket) sockets;
     LIST_HEAD(, pe_query) waiting;
     TAILQ_ENTRY(pe_channel) sibling;
@@ -197,25 +197,29 @@ static int open_ares(struct pe_channel *channel) {
     return ares_init_options(&channel->ares, &options, given);
 }
 
-// A socket for each look-up would be most of its cost. After a pause or a silence there are new ones: they have ports
-// that nobody could guess meanwhile, and an address that this host still has.
+// A socket for each look-up would be most of its cost. After a pause, a silence or a while there are new ones: they
+// have ports that nobody could guess meanwhile, and an address that this host still has. While some are asked none can
+// close.
 static int renew_sockets(struct pe_channel *channel) {
-    if (channel->asked || uv_now(loop) < channel->kept_until) return 0;
-    int status = ares_set_servers_ports_csv(channel->ares, channel->servers); // closes those it has
-    return status == ARES_SUCCESS ? 0 : status == ARES_ENOMEM ? UV_ENOMEM : UV_EINVAL;
+    uint64_t now = uv_now(loop);
+    if (channel->asked || (now < channel->kept_until && now < channel->opened_at + LONGEST)) return ARES_SUCCESS;
+    channel->opened_at = now;
+    return ares_set_servers_ports_csv(channel->ares, channel->servers); // closes those it has
 }
 
 static int open_channel(const char *servers, const struct pe_timing *timing, struct pe_channel **opened) {
     struct pe_channel *channel = *opened = calloc(1, sizeof *channel + strlen(servers) + 1);
-    if (!channel) return UV_ENOMEM;
+    if (!channel) return ARES_ENOMEM;
     channel->wait = timing->wait;
     channel->tries = timing->tries;
     strcpy(channel->servers, servers);
-    if (open_ares(channel)) return free(channel), UV_ENOMEM;
     uv_timer_init(loop, &channel->timer);
     TAILQ_INSERT_TAIL(&channels, channel, sibling);
     open_channels++;
-    return 0;
+    int status = open_ares(channel);
+    if (!status) status = renew_sockets(channel);
+    if (status) close_channel(channel);
+    return status;
 }
 
 static struct pe_channel *find_channel(const char *servers, const struct pe_timing *timing) {
@@ -231,8 +235,8 @@ int pe_resolver_ask(struct pe_query *query, const char *servers, const char *nam
                     const struct pe_timing *timing) {
     struct pe_channel *channel = find_channel(servers, timing);
     struct pe_query *last = TAILQ_LAST(&finished, finished);
-    int status = channel ? 0 : open_channel(servers, timing, &channel);
-    if (status || (status = renew_sockets(channel))) return status;
+    int status = channel ? renew_sockets(channel) : open_channel(servers, timing, &channel);
+    if (status) return status == ARES_ENOMEM ? UV_ENOMEM : UV_EINVAL;
     if (channel->asked >= PE_RESOLVER_QUERIES) return UV_EAGAIN;
     uint64_t now = uv_now(loop), due = now + (uint64_t)channel->wait;
     uv_timer_t *timer = &channel->timer;

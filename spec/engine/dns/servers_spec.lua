@@ -73,6 +73,19 @@ describe("DNS servers", function()
       assert.not_equal(seen[1], seen[2])
     end)
 
+    it("come from another after ten seconds, however many follow each other", function()
+      local started, count = timer.now(), 0
+      repeat
+        assert(ask("a.x"))
+        count = count + 1
+        timer.sleep(0.2)
+      until timer.now() - started > 10.3
+      local seen = ports()
+      assert.equal(count, #seen)
+      assert.equal(seen[1], seen[2])
+      assert.not_equal(seen[1], seen[count])
+    end)
+
     it("come from another after a silence: the address of the old one may be gone", function()
       assert(ask("a.x"))
       assert_failure("ETIMEDOUT", "no answer", ask("silent.x", { timeout = 0.05, tries = 1 }))
