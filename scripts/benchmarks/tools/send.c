@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Sends datagrams to a multicast group on the loopback interface no faster than its member takes them:
-// `bench-send [--single] GROUP PORT COUNT FILE`. FILE has one datagram a line, in hexadecimal; they are sent in turn, over
-// and over; with --single each when the one before was taken, so that a member gets one at a time, whatever the machine does.
-// Prints what was sent and what the kernel dropped, as /proc/net/udp counts it.
+// `bench-send [--single] GROUP PORT COUNT FILE`. FILE has one datagram a line, in hexadecimal; they are sent in turn,
+// over and over; with --single each when the one before was taken, so that a member gets one at a time, whatever the
+// machine does. Prints what was sent and what the kernel dropped, as /proc/net/udp counts it.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 64, MAX_LINE = 4096, MAX_QUEUED = 100000 }; // bytes; with a batch more it stays below net.core.rmem_default
+enum {
+    BATCH = 64,
+    MAX_LINE = 4096,
+    MAX_QUEUED = 100000
+}; // bytes; with a batch more it stays below net.core.rmem_default
 static const struct timespec moment = {.tv_nsec = 20000};
 static const int patience = 500000; // moments; for the member to come, and to take what is queued
 
