@@ -116,8 +116,8 @@ end
 
 -- Runs `drive` until the server ends: then it waits for nothing more.
 local function drive_along(child, drive)
-  local arrivals, lines, driving = task.queue(), {}, nil
-  driving = task.spawn(function()
+  local arrivals, lines = task.queue(), {}
+  local driving = task.spawn(function()
     local driven = drive(arrivals)
     return settle(child.pid), driven
   end)
@@ -186,11 +186,12 @@ end
 
 --- Memory of a running process. Waits.
 ---@param pid integer
----@return { rss: integer, unshared: integer } memory in bytes: resident; of that, what no other process has, too
+---@return { rss: integer, unshared: integer } memory in bytes: resident; of that, what it has written, which no other
+---  process can have, too. Pages of programs and libraries are not in it, whoever else happens to run them
 function M.memory(pid)
   local text = assert(fs.read(("/proc/%d/smaps_rollup"):format(pid)))
   local function field(name) return tonumber(text:match(name .. ":%s+(%d+)")) * 1024 end
-  return { rss = field("Rss"), unshared = field("Private_Clean") + field("Private_Dirty") }
+  return { rss = field("Rss"), unshared = field("Private_Dirty") }
 end
 
 --- CPU time of a running process, all threads, to the nanosecond (/proc/PID/task/TID/schedstat; those of threads that have

@@ -28,8 +28,8 @@ local function make_case(measure, case)
     runners[#runners + 1] = runner
   end
   local peers = measure.scripts .. "/peers/" .. case.peers
-  add("bare C", STARTS, { awaits = "ready", note = "a Lua state with its libraries, a loop and a c-ares channel; ends when the loop first turns" },
-    measure.tools .. "/bench-idle")
+  local bare = "a Lua state with its libraries, a loop and a c-ares channel; ends when the loop first turns"
+  add("bare C", STARTS, { awaits = "ready", note = bare }, measure.tools .. "/bench-idle")
   add("peerage-lua", STARTS, { note = case.note }, measure.engine, measure.scripts .. "/configs/" .. case.config)
   add("node", STARTS, { needs = "node" }, "node", peers .. ".mjs")
   local note = ("compiles its script first; median of %d"):format(FEW)
