@@ -2,6 +2,7 @@
 --- Compares counts with those that are kept. Pure.
 local json = require("cjson")
 local report = require("benchmarks.report")
+local sorted_keys = require("benchmarks.sorted_keys")
 
 local M = {}
 
@@ -46,17 +47,6 @@ function M.line(row)
   local verdict = row.is_ok and "ok" or "FAILED"
   return COLUMNS:format(row.what, row.kept and report.number(row.kept) or "none", row.now and report.number(row.now) or "none",
     row.change and ("%+.1f %%"):format(100 * row.change) or "", row.remark and verdict .. ": " .. row.remark or verdict)
-end
-
-local function sorted_keys(...)
-  local keys, seen = {}, {}
-  for _, map in ipairs({ ... }) do
-    for key in pairs(map) do
-      if not seen[key] then keys[#keys + 1], seen[key] = key, true end
-    end
-  end
-  table.sort(keys)
-  return keys
 end
 
 --- What is not of the version that the kept counts are of.

@@ -22,6 +22,7 @@ local PATIENCE = 30 -- seconds for all to be ready
 ---@field measure bench.Measure
 ---@field members bench.Candidate[] each once, whatever number of cases it is in
 ---@field company bench.Job[]|nil what runs beside them and is ready before they start
+---@field rounds integer|nil how often they are started and looked at; once without it
 ---@field look fun(pids: table<bench.Candidate, integer[]>): table<bench.Candidate, table<string, number>> what is called when all
 ---  are ready: the figures of those that are there
 
@@ -56,20 +57,24 @@ local function see(sight)
   end)
 end
 
---- Has all members run at the same time, when the first of them is to run: once, in the first round.
+--- Has all members run at the same time, when the first of them is to run in a round: all cases share what is seen then.
 ---@param sight bench.Sight
 ---@return fun(members: bench.Candidate[]): bench.Runner[] runners of a case, of some of the members
 function M.runners(sight)
-  local seen
+  local seen = {}
+  local function make_run(member)
+    local round = 0
+    return function()
+      round = round + 1
+      seen[round] = seen[round] or see(sight)
+      return seen[round][member]
+    end
+  end
   return function(members)
     local runners = {}
     for i, member in ipairs(members) do
       runners[i] = {
-        who = member.who, needs = member.needs, note = member.note, rounds = 1,
-        run = function()
-          seen = seen or see(sight)
-          return seen[member]
-        end,
+        who = member.who, needs = member.needs, note = member.note, rounds = sight.rounds or 1, run = make_run(member),
       }
     end
     return runners

@@ -3,13 +3,13 @@
 local M = {}
 
 ---@param measure bench.Measure
----@return bench.Member
+---@return bench.Candidate
 function M.bare(measure)
   return { who = "bare C", jobs = { { command = { measure.tools .. "/bench-idle" }, ready = "ready" } } }
 end
 
 ---@param measure bench.Measure
----@return bench.Member[] engine, node and elixir, which look localhost up every ten seconds
+---@return bench.Candidate[] engine, node and elixir, which look localhost up every ten seconds
 function M.resolving(measure)
   local peers = measure.scripts .. "/peers/idle"
   return {
@@ -23,7 +23,7 @@ end
 ---@param measure bench.Measure
 ---@param count integer
 ---@param port integer
----@return bench.Member
+---@return bench.Candidate
 function M.grouped(measure, count, port)
   local jobs = {}
   for i = 1, count do
@@ -39,7 +39,7 @@ end
 --- Serf, as many agents that have joined; each has a loopback address of its own.
 ---@param count integer
 ---@param port integer
----@return bench.Member
+---@return bench.Candidate
 function M.serf(count, port)
   local jobs = {}
   for i = 1, count do

@@ -52,6 +52,7 @@ static void ask(long count, long in_flight) {
     }
 }
 
+// Timeouts are looked at only when no answer comes.
 static void await_answers(void) {
     struct pollfd sockets[MAX_SERVERS];
     for (int i = 0; i < server_count; i++) {
@@ -59,9 +60,12 @@ static void await_answers(void) {
         sockets[i].fd = ares_getsock(servers[i].ares, &fd, 1) ? fd : -1;
         sockets[i].events = POLLIN;
     }
-    poll(sockets, (nfds_t)server_count, patience);
-    for (int i = 0; i < server_count; i++)
-        ares_process_fd(servers[i].ares, sockets[i].revents ? sockets[i].fd : ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+    int is_late = poll(sockets, (nfds_t)server_count, patience) <= 0;
+    for (int i = 0; i < server_count; i++) {
+        int is_ready = !is_late && sockets[i].revents;
+        if (is_ready || is_late)
+            ares_process_fd(servers[i].ares, is_ready ? sockets[i].fd : ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+    }
 }
 
 int main(int argc, char **argv) {

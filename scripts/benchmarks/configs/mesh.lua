@@ -10,6 +10,7 @@ for i = 1, count do names[i] = name_of(i) end
 
 local KINDS = {
   erlang = { via = { "list", node_list = names }, connect = { "erlang", cookie = "bench" } },
+  unlinked = { via = { "list", node_list = names }, connect = "none" },
   udp = {
     via = { "udp", interface = "lo", port = tonumber(os.getenv("BENCH_PORT")), secret = "a secret for the bench" },
     connect = "none",

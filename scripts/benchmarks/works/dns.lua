@@ -10,6 +10,8 @@ local DOMAIN, NAMES = "bench.test", 1000
 local FEW = 10 -- of as many look-ups one is in the run that is subtracted
 local CROWD = 250 -- in flight at a server: its socket holds 277 questions by net.core.rmem_default, and drops more
 
+M.needs = "knotd"
+
 local servers = {}
 
 local function zone()

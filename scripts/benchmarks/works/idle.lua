@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: MIT
 --- What processes use that wait: wake-ups (voluntary context switches of all their threads) and CPU. All are looked at
 --- during the same minute, some time after they started.
-local Erlang = require("support.erlang")
 local Fleet = require("benchmarks.fleet")
 local Measure = require("benchmarks.measure")
 local idlers = require("benchmarks.idlers")
+local ports = require("benchmarks.ports")
 local process = require("engine.process")
 local task = require("engine.task")
 local timer = require("engine.timer")
@@ -76,7 +76,7 @@ end
 ---@param measure bench.Measure
 ---@return bench.Case[]
 function M.cases(measure)
-  local serf_port, port = Erlang.free_port(), Erlang.free_port()
+  local serf_port, port = ports.tcp(1)[1], ports.udp()
   local bare, resolving = idlers.bare(measure), idlers.resolving(measure)
   local alone, group = idlers.grouped(measure, 1, port), idlers.grouped(measure, GROUP, port + 1)
   local serf = idlers.serf(GROUP, serf_port)

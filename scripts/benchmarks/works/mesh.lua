@@ -1,11 +1,12 @@
 -- SPDX-License-Identifier: MIT
 --- Nodes that are all started at once, and find each other: the time from the last start until all have all the others,
---- what all of them used until then, and what memory one has.
+--- what all of them used until then, and what memory one has. "links" is what engines use beyond as many that know each other
+--- and link to nobody: without what they take to start, which would hide how the links grow.
 local Crowd = require("benchmarks.crowd")
 local eventually = require("support.eventually")
+local ports = require("benchmarks.ports")
 local tcp = require("engine.tcp")
 local timer = require("engine.timer")
-local udp = require("engine.udp")
 
 local M = {}
 
@@ -13,24 +14,6 @@ local HOST = "127.0.0.1"
 local PATIENCE = 120 -- seconds until all have all
 local MB = 2 ^ 20
 local TITLES = { erlang = "Erlang mesh of %d", udp = "group of %d" }
-
--- Ports of the loopback that are free now; all are open at once, so that they are different ones.
-local function free_ports(count)
-  local listeners, ports = {}, {}
-  for i = 1, count do listeners[i] = assert(tcp.listen({ host = HOST })) end
-  for i, listener in ipairs(listeners) do
-    ports[i] = select(2, listener:address())
-    listener:close()
-  end
-  return ports
-end
-
-local function free_udp_port()
-  local socket = assert(udp.open({ port = 0 }))
-  local _, port = socket:address()
-  socket:close()
-  return port
-end
 
 local function says_full(_, line)
   local said = line:match("mesh: (.*full)")
@@ -59,11 +42,13 @@ local function mesh_of_engines(measure, count, env)
 end
 
 function meshes.erlang(measure, count)
-  return mesh_of_engines(measure, count, { BENCH_KIND = "erlang", ERL_EPMD_PORT = free_ports(1)[1] })
+  local seen = mesh_of_engines(measure, count, { BENCH_KIND = "erlang", ERL_EPMD_PORT = ports.tcp(1)[1] })
+  seen.links = seen.cpu - mesh_of_engines(measure, count, { BENCH_KIND = "unlinked" }).cpu
+  return seen
 end
 
 function meshes.udp(measure, count)
-  return mesh_of_engines(measure, count, { BENCH_KIND = "udp", BENCH_PORT = free_udp_port() })
+  return mesh_of_engines(measure, count, { BENCH_KIND = "udp", BENCH_PORT = ports.udp() })
 end
 
 local function answers(port)
@@ -74,7 +59,7 @@ end
 
 -- The EPMD is theirs, and so is what it uses.
 function meshes.elixir(measure, count)
-  local port = free_ports(1)[1]
+  local port = ports.tcp(1)[1]
   local env = { ERL_EPMD_PORT = port, HOME = measure.folder.path }
   return Crowd.gather(measure, function(crowd)
     crowd:start("epmd", { "epmd", "-port", port, "-address", HOST }, env)
@@ -98,8 +83,8 @@ end
 
 -- The first is there before the others join it.
 function meshes.serf(measure, count)
-  local ports, known = free_ports(2 * count), {}
-  local function address(i) return ("%s:%d"):format(HOST, ports[i]) end
+  local free, known = ports.tcp(2 * count), {}
+  local function address(i) return ("%s:%d"):format(HOST, free[i]) end
   return Crowd.gather(measure, function(crowd)
     return measure_mesh(crowd, count, function(i)
       local command = { "serf", "agent", "-node=n" .. i, "-bind=" .. address(i), "-rpc-addr=" .. address(count + i) }
@@ -135,13 +120,14 @@ local function make_case(measure, kind, nodes, most)
   return {
     name = ("mesh.%s.%d"):format(kind, nodes), title = TITLES[kind]:format(nodes), size = nodes, runners = runners,
     figures = {
-      time = { unit = "s", budget = most and { most = most } }, cpu = { unit = "s" }, memory = { unit = "MB", scale = 1 / MB },
+      time = { unit = "s", budget = most and { most = most } }, cpu = { unit = "s" }, links = { unit = "s" },
+      memory = { unit = "MB", scale = 1 / MB },
     },
   }
 end
 
--- N nodes make N(N-1)/2 links, and each of them starts: what each link costs is constant if the power is at most 2.
-M.growth = { figure = "cpu", cases = "^mesh%.erlang%.", of = "nodes in an Erlang mesh", most = 2 }
+-- N nodes make N(N-1)/2 links: what each of them costs is constant if the power is at most 2.
+M.growth = { figure = "links", cases = "^mesh%.erlang%.", of = "nodes in an Erlang mesh, links", most = 2 }
 
 ---@param measure bench.Measure
 ---@return bench.Case[]

@@ -1,10 +1,11 @@
 -- SPDX-License-Identifier: MIT
---- Memory of processes that wait, some seconds after they found what there is to find. Each is started once; what it
---- starts itself (BEAM's erl_child_setup, for one) is not counted.
-local Erlang = require("support.erlang")
+--- Memory of processes that wait, some seconds after they found what there is to find. "unshared" is what each has written:
+--- what one more of the same takes. Pages that are only read count for none, for whether some other process has them, too, is
+--- chance: all engines of a run, and what runs it, do. What a process starts (BEAM's erl_child_setup, for one) is not counted.
 local Fleet = require("benchmarks.fleet")
 local Measure = require("benchmarks.measure")
 local idlers = require("benchmarks.idlers")
+local ports = require("benchmarks.ports")
 local task = require("engine.task")
 
 local M = {}
@@ -12,6 +13,7 @@ local M = {}
 local MOST = 6 -- MB, resident, of the engine with provider dns
 local LINKS = 100
 local SETTLE = 5 -- seconds
+local ROUNDS = 3
 
 -- Who links to nodes, and the one process that is all of these nodes.
 local function linked(measure, epmd_port)
@@ -46,14 +48,15 @@ end
 ---@param measure bench.Measure
 ---@return bench.Case[]
 function M.cases(measure)
-  local bare, serf = idlers.bare(measure), idlers.serf(1, Erlang.free_port())
+  local bare, serf = idlers.bare(measure), idlers.serf(1, ports.tcp(1)[1])
   serf.note = "an agent alone, which asks no DNS"
-  local resolving, group = idlers.resolving(measure), idlers.grouped(measure, 1, Erlang.free_port())
-  local links, nodes = linked(measure, Erlang.free_port())
+  local resolving, group = idlers.resolving(measure), idlers.grouped(measure, 1, ports.udp())
+  local links, nodes = linked(measure, ports.tcp(1)[1])
   local members = { bare, serf, group, unpack(resolving) }
   for _, member in ipairs(links) do members[#members + 1] = member end
   local runners = Fleet.runners({
-    measure = measure, members = members, company = nodes, look = function(pids) return look(pids, measure.quick and 0.5 or SETTLE) end,
+    measure = measure, members = members, company = nodes, rounds = ROUNDS,
+    look = function(pids) return look(pids, measure.quick and 0.5 or SETTLE) end,
   })
   return {
     make_case("dns", "dns", runners({ bare, resolving[1], resolving[2], resolving[3], serf }), { most = MOST }),
