@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: MIT
---- Asks for the addresses of name0.DOMAIN to name999.DOMAIN in turn, as provider dns does:
+--- Asks for the addresses of name0.DOMAIN to name999.DOMAIN (BENCH_NAMES of them) in turn, as provider dns does:
 --- `peerage-lua run dns.lua DOMAIN COUNT IN_FLIGHT ADDRESS:PORT…`, IN_FLIGHT at each server. Fails unless each has one.
 local dns = require("engine.dns")
 local task = require("engine.task")
 
-local NAMES = 1000
+local NAMES = tonumber(os.getenv("BENCH_NAMES") or 1000)
 
 local domain, count, in_flight = arg[1], tonumber(arg[2]), tonumber(arg[3])
 local names, asked, right = {}, 0, 0
