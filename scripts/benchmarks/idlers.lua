@@ -1,11 +1,21 @@
 -- SPDX-License-Identifier: MIT
 --- What waits most of the time, as its users would run it: what `fleet` starts for the works that look at idle processes.
-local M = {}
+local M = {
+  RARELY = 3600, -- seconds between polls, of which none comes while it is looked at
+}
 
 ---@param measure bench.Measure
 ---@return bench.Candidate
 function M.bare(measure)
   return { who = "bare C", jobs = { { command = { measure.tools .. "/bench-idle" }, ready = "ready" } } }
+end
+
+--- The engine, which has looked localhost up and does it again in an hour.
+---@param measure bench.Measure
+---@return bench.Candidate
+function M.still(measure)
+  local command = { measure.engine, measure.scripts .. "/configs/dns.lua" }
+  return { who = "peerage-lua", jobs = { { command = command, ready = "found 1", env = { BENCH_INTERVAL = M.RARELY } } } }
 end
 
 ---@param measure bench.Measure
@@ -23,13 +33,14 @@ end
 ---@param measure bench.Measure
 ---@param count integer
 ---@param port integer
+---@param interval number|nil seconds between polls, if not as shipped
 ---@return bench.Candidate
-function M.grouped(measure, count, port)
+function M.grouped(measure, count, port, interval)
   local jobs = {}
   for i = 1, count do
     jobs[i] = {
       command = { measure.engine, measure.scripts .. "/configs/group.lua" },
-      env = { BENCH_NAME = ("app%d@127.0.0.1"):format(i), BENCH_PORT = port },
+      env = { BENCH_NAME = ("app%d@127.0.0.1"):format(i), BENCH_PORT = port, BENCH_INTERVAL = interval },
       ready = count > 1 and "known " .. count - 1 or "anyone on the network",
     }
   end

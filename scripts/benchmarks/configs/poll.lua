@@ -2,7 +2,7 @@
 --- A provider of BENCH_NODES nodes, of which BENCH_CHANGED are others at each poll. After BENCH_POLLS polls it says
 --- "done", and with BENCH_TELL it says then which nodes are known.
 local log = require("engine.log")
-local nodes = require("nodes")
+local nodes = require("poll.nodes")
 
 local count, polls = tonumber(os.getenv("BENCH_NODES")), tonumber(os.getenv("BENCH_POLLS"))
 local changed, kind = tonumber(os.getenv("BENCH_CHANGED")), os.getenv("BENCH_KIND")

@@ -14,11 +14,14 @@ local M = {}
 local MINUTE, SETTLE = 60, 10 -- seconds
 local GROUP = 30
 local MOST_CPU = 0.05 -- % of a core, of an engine in the group
--- Of provider dns in a minute, in which it polls six times. A poll is its timer; a look at the hosts file; a look at each
--- of three files that may have changed, the config, the provider and the connector; and two waits of a millisecond for the
--- turns of others. A look is done by a thread that is woken and wakes the engine: 1 + 4 * 2 + 2. Two more are for threads
--- that wait for each other at the lock of their queue.
-local MOST_WAKEUPS = 6 * 13
+local MOST_STRAY = 1 -- wake-ups in a minute in which nothing is due
+local NOTES = {
+  still = "provider dns that polls once an hour: what wakes it in a minute was not asked for",
+  poll = "a poll wakes up to 13 times: its timer; four looks, at the hosts file and at the config, the provider and the connector, "
+    .. "which may have changed, each by a thread that is woken and wakes the engine; two waits of a millisecond for the turns of "
+    .. "others; two at most of threads that wait for each other. Six polls a minute are asked for",
+  announcing = "with a poll an hour: one of its own announcements is due every 3 to 7 s, and comes back at once",
+}
 local PATIENCE = 30 -- seconds for a group of agents to be one
 
 -- The sums of all processes of each member.
@@ -77,11 +80,12 @@ end
 ---@return bench.Case[]
 function M.cases(measure)
   local serf_port, port = ports.tcp(1)[1], ports.udp()
-  local bare, resolving = idlers.bare(measure), idlers.resolving(measure)
+  local bare, resolving, still = idlers.bare(measure), idlers.resolving(measure), idlers.still(measure)
   local alone, group = idlers.grouped(measure, 1, port), idlers.grouped(measure, GROUP, port + 1)
-  local serf = idlers.serf(GROUP, serf_port)
+  local announcing, serf = idlers.grouped(measure, 1, port + 2, idlers.RARELY), idlers.serf(GROUP, serf_port)
+  still.note, resolving[1].note, announcing.note = NOTES.still, NOTES.poll, NOTES.announcing
   local runners = Fleet.runners({
-    measure = measure, members = { bare, alone, group, serf, unpack(resolving) },
+    measure = measure, members = { bare, still, alone, announcing, group, serf, unpack(resolving) },
     look = function(pids)
       if pids[serf] then await_members("127.0.1.1:" .. serf_port + 1) end
       task.sleep(measure.quick and 1 or SETTLE)
@@ -89,8 +93,10 @@ function M.cases(measure)
     end,
   })
   return {
-    make_case("dns", "dns", runners({ bare, unpack(resolving) }), { wakeups = { most = MOST_WAKEUPS } }),
+    make_case("still", "nothing due", runners({ still }), { wakeups = { most = MOST_STRAY } }),
+    make_case("dns", "dns", runners({ bare, unpack(resolving) }), {}),
     make_case("udp", "udp alone", runners({ bare, alone }), {}),
+    make_case("announcing", "udp, no polls", runners({ announcing }), {}),
     make_case("group", ("one of %d"):format(GROUP), runners({ bare, group, serf }), { cpu = { most = MOST_CPU } }),
   }
 end

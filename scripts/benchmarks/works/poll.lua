@@ -16,7 +16,7 @@ local NOTE = '"list" is what the provider itself takes to make its list, "rest" 
 ---@class bench.Poll
 ---@field nodes integer in the list
 ---@field changed integer of them, others at each poll
----@field kind "table"|"string"|"kept" entry of the list, as configs/nodes.lua makes it
+---@field kind "table"|"string"|"kept" entry of the list, as configs/poll/nodes.lua makes it
 
 local function environment(poll, polls, is_to_tell)
   return {
@@ -31,7 +31,7 @@ local function engine_command(measure) return { measure.engine, measure.scripts 
 local function command(measure, poll, who, polls, counts)
   local programs = {
     ["peerage-lua"] = engine_command(measure),
-    ["list"] = { measure.engine, "run", measure.scripts .. "/configs/list.lua" },
+    ["list"] = { measure.engine, "run", measure.scripts .. "/clients/list.lua" },
     ["bare C"] = { measure.tools .. "/bench-poll" },
     node = { "node", measure.scripts .. "/peers/poll.mjs" },
     elixir = { "elixir", measure.scripts .. "/peers/poll.exs" },

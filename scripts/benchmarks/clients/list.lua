@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: MIT
 --- Only makes the lists that the provider of configs/poll.lua makes: `peerage-lua run list.lua NODES POLLS CHANGED KIND`.
 --- Names are kept, for the engine has them, too: a string that exists already is found, not made.
-package.path = arg[0]:match("^(.*)/[^/]*$") .. "/?.lua;" .. package.path
+package.path = arg[0]:match("^(.*)/[^/]*$") .. "/../configs/?.lua;" .. package.path
 
-local nodes = require("nodes")
+local nodes = require("poll.nodes")
 
 local count, polls, changed, kind = tonumber(arg[1]), tonumber(arg[2]), tonumber(arg[3]), arg[4]
 local names = {}

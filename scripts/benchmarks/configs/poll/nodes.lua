@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
---- Lists of nodes as a provider makes them: each table and each string anew, unless names are to be kept.
+--- Lists of nodes as the provider of configs/poll.lua makes them: each table and each string anew, unless names are to be kept.
 local M = {}
 
 -- All different, and of a length that varies as real ones do.
