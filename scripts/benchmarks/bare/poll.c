@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The least that a poll can do: each name is made, looked up in a hash table (open addressing, FNV-1a) and marked; those
-// that were not are removed. `bench-poll NODES POLLS CHANGED`; fails unless it knows NODES in the end.
+// The least that a poll can do: each name is made, looked up in a hash table (open addressing, FNV-1a) and marked;
+// those that were not are removed. `bench-poll NODES POLLS CHANGED`; fails unless it knows NODES in the end.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

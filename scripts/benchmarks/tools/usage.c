@@ -40,8 +40,8 @@ static pid_t start(char **command, const int *output) {
     _exit(127);
 }
 
-// Seconds from `began` to the first byte that it wrote, upon which it is ended; negative if it wrote none. What it writes
-// is handed on.
+// Seconds from `began` to the first byte that it wrote, upon which it is ended; negative if it wrote none. What it
+// writes is handed on.
 static double end_at_output(pid_t pid, const int *output, double began) {
     char bytes[4096];
     close(output[1]);
