@@ -97,12 +97,12 @@ local function compare(figures, kept)
   return rows
 end
 
-local function conclude(rows, kept, versions)
+local function conclude(rows, kept, versions, advice)
   print(comparison.head())
   local passed, failed = show(rows)
   if failed > 0 then
     for _, sentence in ipairs(comparison.differences(kept.versions, versions)) do print(sentence) end
-    print("where that is as it should be: scripts/bench --instructions --keep")
+    print(advice)
   end
   print(("%d passed, %d failed"):format(passed, failed))
   return failed == 0
@@ -116,10 +116,11 @@ local function run(measure, is_to_keep)
     figures[each.what] = each.count(measure)
   end
   dns.stop()
-  if not is_to_keep then return conclude(compare(figures, kept), kept, versions) end
-  if not conclude(compare(figures, { versions = versions, figures = figures }), { versions = versions }, versions) then
-    error("what cannot be a count is not kept, nor is the rest", 0)
+  if not is_to_keep then
+    return conclude(compare(figures, kept), kept, versions, "where that is as it should be: scripts/bench --instructions --keep")
   end
+  kept = { versions = versions, figures = figures }
+  if not conclude(compare(figures, kept), kept, versions, "nothing is kept") then return false end
   assert(fs.write(path, comparison.encode(versions, figures)))
   return true
 end

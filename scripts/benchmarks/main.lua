@@ -162,7 +162,10 @@ end
 
 local function run_work(self, name)
   local work, points = require("benchmarks.works." .. name), {}
-  if is_missing(self, work.needs) then return end
+  if is_missing(self, work.needs) then
+    self.notes[#self.notes + 1] = ("%s is not measured: it needs %s"):format(name, work.needs)
+    return
+  end
   attempt(self, name, function()
     for _, case in ipairs(work.cases(self.measure)) do measure_case(self, work, case, points) end
     show_growth(self, name, work.growth, points)
