@@ -4,7 +4,7 @@ local json = require("cjson")
 
 local M = {}
 
-local COLUMNS = "| %-34s | %-22s | %14s | %-17s | %7s | %7s | %-20s |"
+local COLUMNS = "| %-44s | %-22s | %14s | %-17s | %7s | %7s | %-20s |"
 
 --- A number with three digits that count.
 ---@param value number

@@ -3,9 +3,9 @@
 --- the datagrams that it got. A sender waits while the receiver's queue is long, so that next to nothing is dropped. The
 --- bare loop is quicker than that sender: it sleeps more often, and gets fewer at a time than the others.
 local announcement = require("peerage.announcement")
+local ports = require("benchmarks.ports")
 local report = require("benchmarks.report")
 local timer = require("engine.timer")
-local udp = require("engine.udp")
 
 local M = {}
 
@@ -16,13 +16,6 @@ local FIRST = 1000 -- datagrams of the run that shows what a start takes
 local PATIENCE = 60 -- seconds until what was heard is also found
 local NEVER = 3600 * 1000 -- milliseconds
 local TITLE = { plain = "announcements, %s names", signed = "signed, %s names" }
-
-local function free_port()
-  local socket = assert(udp.open({ port = 0 }))
-  local _, port = socket:address()
-  socket:close()
-  return port
-end
 
 local function name_of(i) return ("app%d@10.%d.%d.%d"):format(i, math.floor(i / 65536), math.floor(i / 256) % 256, i % 256) end
 
@@ -66,7 +59,7 @@ end
 
 -- Sends to one that listens. That the engine knows all names shows when it has no room for one more.
 local function serve(measure, case, who, options)
-  local port, is_engine = free_port(), who == "peerage-lua"
+  local port, is_engine = ports.udp(), who == "peerage-lua"
   local file, excess = write_datagrams(measure, case, port)
   return measure:serve(commands(measure, port)[who], function(lines)
     local received = send(measure, port, case.count, file, options.count and not is_engine)
