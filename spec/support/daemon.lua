@@ -11,20 +11,8 @@ M.__index = M
 
 local PATIENCE = 30 -- seconds for a line to come, unless a spec says otherwise
 
---- The binary that runs the specs. Waits.
----@return string path
-function M.binary() return assert(fs.realpath("/proc/self/exe")) end
-
---- Whether that is built with sanitizers: what memory it has then says nothing of the engine. Waits.
----@return boolean
-function M.is_sanitized() return M.binary():find("asan", 1, true) ~= nil end
-
---- Starts a program; stdout and stderr come together.
----@param program string[]
----@param options { cwd: string?, env: table<string, string>? }|nil
----@return spec.Daemon
-function M.run(program, options)
-  options = options or {}
+-- Starts a program; stdout and stderr come together.
+local function run(program, options)
   local command = { "sh", "-c", 'exec "$@" 2>&1', "sh", unpack(program) }
   command.cwd, command.env = options.cwd, options.env
   local self = setmetatable({ process = assert(process.start(command)), log = {}, matched = {} }, M)
@@ -37,6 +25,14 @@ function M.run(program, options)
   end)
   return self
 end
+
+--- The binary that runs the specs. Waits.
+---@return string path
+function M.binary() return assert(fs.realpath("/proc/self/exe")) end
+
+--- Whether that is built with sanitizers: what memory it has then says nothing of the engine. Waits.
+---@return boolean
+function M.is_sanitized() return M.binary():find("asan", 1, true) ~= nil end
 
 --- Starts `peerage-lua` with arguments.
 ---@param arguments string[]
@@ -52,7 +48,7 @@ function M.start(arguments, options)
   for _, word in ipairs(options.under or {}) do program[#program + 1] = word end
   program[#program + 1] = M.binary()
   for _, argument in ipairs(arguments) do program[#program + 1] = argument end
-  return M.run(program, options)
+  return run(program, options)
 end
 
 -- The first line that holds `text` after the one that was found for it last.
@@ -87,6 +83,19 @@ end
 --- Whether a line of the whole log holds `text`.
 function M:has_said(text) return table.concat(self.log, "\n"):find(text, 1, true) ~= nil end
 
+--- Has the next call of `expect` for the same text look at no line that is there already.
+---@param text string
+function M:skip(text) self.matched[text] = #self.log end
+
+--- Waits for a line that holds `text` (plain) and comes from now on.
+---@param text string
+---@param seconds number|nil
+---@return string line
+function M:expect_next(text, seconds)
+  self:skip(text)
+  return self:expect(text, seconds)
+end
+
 function M:signal(name) self.process:kill(name) end
 
 --- Ends it politely.
@@ -96,7 +105,7 @@ function M:stop()
   return self:wait()
 end
 
---- How long `stop` takes, without what it waits for a CPU on a loaded host.
+--- Ends it politely, and says how long that took, without what it waited for a CPU on a loaded host.
 ---@return { code: integer, signal: integer|nil } ended
 ---@return number seconds
 function M:timed_stop()
@@ -109,9 +118,11 @@ function M:timed_stop()
       task.sleep(0.01)
     end
   end)
-  local ended = self:stop()
+  local stopped, ended = pcall(self.stop, self)
+  local took = timer.now() - began - (waited - before)
   sampler:cancel()
-  return ended, timer.now() - began - (waited - before)
+  if not stopped then error(ended, 2) end
+  return ended, took
 end
 
 --- Waits for its end.
