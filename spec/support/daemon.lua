@@ -3,7 +3,6 @@
 local fs = require("engine.fs")
 local process = require("engine.process")
 local task = require("engine.task")
-local timer = require("engine.timer")
 local usage = require("support.usage")
 
 local M = {}
@@ -98,30 +97,20 @@ end
 
 function M:signal(name) self.process:kill(name) end
 
---- Ends it politely.
+--- Ends it, politely unless another signal is named.
+---@param signal string|nil "INT"
 ---@return { code: integer, signal: integer|nil }
-function M:stop()
-  self.process:kill("TERM")
+function M:stop(signal)
+  self.process:kill(signal or "TERM")
   return self:wait()
 end
 
---- Ends it politely, and says how long that took, without what it waited for a CPU on a loaded host.
+--- Ends it as `stop` does, and says how long that took, without what it waited for a CPU on a loaded host.
+---@param signal string|nil
 ---@return { code: integer, signal: integer|nil } ended
 ---@return number seconds
-function M:timed_stop()
-  local pid, began = self.process.pid, timer.now()
-  local before = usage.waited(pid)
-  local waited = before
-  local sampler = task.spawn(function()
-    while true do
-      waited = usage.waited(pid) or waited
-      task.sleep(0.01)
-    end
-  end)
-  local stopped, ended = pcall(self.stop, self)
-  local took = timer.now() - began - (waited - before)
-  sampler:cancel()
-  if not stopped then error(ended, 2) end
+function M:timed_stop(signal)
+  local took, ended = usage.time({ self.process.pid }, function() return self:stop(signal) end)
   return ended, took
 end
 
