@@ -9,7 +9,7 @@ local supervisor = require("peerage.supervisor")
 local task = require("engine.task")
 local timer = require("engine.timer")
 
-local PATIENCE = 30 -- seconds
+local PATIENCE = require("support.patience")
 
 describe("a cluster", function()
   local scope, hearing, cluster, siblings

@@ -8,7 +8,7 @@ local usage = require("support.usage")
 local M = {}
 M.__index = M
 
-local PATIENCE = 30 -- seconds for a line to come, unless a spec says otherwise
+local PATIENCE = require("support.patience")
 
 -- Starts a program; stdout and stderr come together.
 local function run(program, options)

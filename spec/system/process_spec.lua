@@ -9,7 +9,6 @@ local fs = require("engine.fs")
 local process = require("engine.process")
 local task = require("engine.task")
 local tcp = require("engine.tcp")
-local timer = require("engine.timer")
 local usage = require("support.usage")
 
 local MOST_TO_STOP = 2 -- seconds; under the sanitizers all is several times slower
