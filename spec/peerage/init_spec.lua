@@ -290,7 +290,7 @@ describe("an engine that reloads", function()
     engine:stop()
     cpu = os.clock() - cpu
     local took = timer.now() - started - (usage.waited("self") - waited)
-    assert(cpu < 1.5, cpu) -- all together have a second
+    assert(cpu < 1.2, cpu) -- all together have a second
     assert(took < (Daemon.is_sanitized() and 4 or 2), took)
     hearing:expect("stop() failed: ")
   end)
