@@ -526,10 +526,10 @@ describe("tcp.listen", function()
       local tcp, task, timer = require("engine.tcp"), require("engine.task"), require("engine.timer")
       local listener = assert(tcp.listen({ host = "127.0.0.1" }))
       local _, port = listener:address()
-      local near, files, asked = {}, {}, 0
+      local near, files, asked, quick = {}, {}, 0, 0
       for i = 1, 6 do near[i] = assert(tcp.connect({ host = "127.0.0.1", port = port })) end
       for file in function() return (io.open("/dev/null")) end do files[#files + 1] = file end
-      local spare, shortest = {}, 1
+      local spare = {}
       for i = 1, 5 do spare[i] = table.remove(files) end
       local function make_room()
         asked = asked + 1
@@ -539,9 +539,9 @@ describe("tcp.listen", function()
       for i = 1, 5 do
         local since = timer.now()
         far[i] = listener:accept(make_room)
-        shortest = math.min(shortest, timer.now() - since)
+        if timer.now() - since < 0.1 then quick = quick + 1 end
       end
-      print(asked, shortest < 0.1 and "without a pause")
+      print(asked, quick >= 3 and "without a pause" or quick)
       print(task.timeout(1.1, listener.accept, listener, make_room))
       print(asked >= 5 + 2 and asked <= 5 + 12 and "ten times a second" or asked)
     ]], { "sh", "-c", 'ulimit -n 40; exec "$@"', "sh" })

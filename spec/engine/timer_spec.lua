@@ -121,17 +121,19 @@ describe("engine.timer", function()
   end)
 
   it("keeps its rhythm when it is late for once, and leaves out what it missed", function()
-    local period, times, done, began, ticker = 0.02, {}, task.queue(), timer.now(), nil
+    local period, times, done, began, ticker = 0.1, {}, task.queue(), timer.now(), nil
     ticker = timer.every(period, function()
       times[#times + 1] = timer.now() - began
       if #times == 3 then while timer.now() < began + 5.5 * period do end end
-      if #times == 40 then done:push(ticker:stop() or true) end
+      if #times == 24 then done:push(ticker:stop() or true) end
     end)
     done:pop()
-    local least = period
-    for i = 5, 40 do least = math.min(least, (times[i] + 0.001) % period) end
-    assert(least < period / 4, least)
-    assert(times[40] >= 41 * period - 0.002, times[40])
+    local in_time = 0
+    for i = 5, 24 do
+      if (times[i] + 0.001) % period < period / 4 then in_time = in_time + 1 end
+    end
+    assert(in_time >= 10, in_time)
+    assert(times[24] >= 25 * period - 0.002, times[24])
   end)
 
   it("leaves a function alone that runs when it is stopped", function()

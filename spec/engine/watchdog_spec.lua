@@ -13,7 +13,7 @@ local timer = require("engine.timer")
 
 local place
 local BUDGET = 0.05 -- seconds
-local HELD = "provider x held the engine for 0%.[0-4]%d s" -- a tick comes late where the host is loaded
+local MOST_TAKEN = (Daemon.is_sanitized() and 10 or 4) * BUDGET
 
 local function open(budget)
   local account = accounts.new({ label = "provider x", budget = budget or BUDGET })
@@ -25,6 +25,11 @@ local function run(fn, ...)
   local ok, result = owner:spawn(fn, ...):join()
   owner:close()
   return ok, result, account
+end
+
+local function assert_held(least, message)
+  local held = tonumber(message:match("provider x held the engine for ([%d.]+) s"))
+  assert(held and held >= least, message)
 end
 
 local function spin(seconds)
@@ -87,9 +92,9 @@ describe("the watchdog", function()
       local ok, message, account = run(runaway)
       log.level(level)
       assert.is_false(ok)
-      assert.matches(HELD, message)
+      assert_held(BUDGET, message)
       assert.equal(1, account:stats().interrupted)
-      assert.is_true(account:stats().cpu < 10 * BUDGET, account:stats().cpu)
+      assert.is_true(account:stats().cpu < MOST_TAKEN, account:stats().cpu)
     end)
   end
 
@@ -113,7 +118,7 @@ describe("the watchdog", function()
     spin(4 * BUDGET)
     local ok, message = run(loop)
     assert.is_false(ok)
-    assert.matches(HELD, message)
+    assert_held(BUDGET, message)
     assert.is_true((spun:join()))
     assert.is_true((polls:join()))
     assert.equal(0, neighbour:stats().interrupted)
@@ -266,6 +271,7 @@ describe("the watchdog", function()
     for line in ended.stderr:gmatch("[^\n]+") do
       local held = tonumber(line:match("error %[provider x%] it has held the engine for ([%d.]+) s in a call that"))
       local least = table.remove(due, 1)
+      assert(held, line)
       assert(held >= least and held < least + 0.3, line)
     end
     assert.same({}, due)
@@ -284,11 +290,14 @@ describe("the watchdog", function()
     local function switches()
       return tonumber(fs.read(("/proc/%d/status"):format(child.process.pid)):match("\nvoluntary_ctxt_switches:%s+(%d+)"))
     end
-    eventually(function() -- it has come to rest
-      local before = switches()
+    local resting
+    eventually(function() -- it comes to rest
+      resting = switches()
       task.sleep(0.5)
-      return switches() == before
+      return switches() == resting
     end, 10)
+    task.sleep(3)
+    assert.equal(resting, switches())
     child:stop()
   end)
 

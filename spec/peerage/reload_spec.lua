@@ -7,7 +7,7 @@ local eventually = require("support.eventually")
 local scopes = require("engine.scope")
 local task = require("engine.task")
 
-local PATIENCE = 30 -- seconds
+local PATIENCE = require("support.patience")
 
 describe("the look for changed files", function()
   local folder, scope, hearing, files, changes

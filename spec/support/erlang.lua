@@ -12,7 +12,7 @@ local Folder = require("support.folder")
 local M = setmetatable({}, { __index = Daemon }) -- expect(text), has_said(text), signal(name), wait(seconds)
 M.__index = M
 
-local PATIENCE = 30 -- seconds for a node to start, and for an answer unless a spec says otherwise
+local PATIENCE = require("support.patience")
 
 -- Reads an expression a line and answers each with its number and its value (or why there is none) in one line. It runs
 -- in one process all the time, so that messages for it stay in its mailbox; and not in init, which is to end its start.

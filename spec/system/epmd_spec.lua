@@ -14,7 +14,7 @@ local task = require("engine.task")
 local timer = require("engine.timer")
 
 local HOST = "127.0.0.1"
-local PATIENCE = 30 -- seconds for a name to come or go
+local PATIENCE = require("support.patience")
 
 -- A program that keeps a name registered until it is ended.
 local KEEPER = [[

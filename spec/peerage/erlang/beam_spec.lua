@@ -97,8 +97,9 @@ describe("a sidecar's link to its BEAM node", function()
     end
     local pauses = { pause("not reachable"), pause(true, 0), pause("not reachable"), pause(true, 1.01) }
     for i, least in ipairs({ 0.35, 0.75, 0.75, 0.35 }) do
-      assert(pauses[i] >= least and pauses[i] < least + 0.36, ("%g for the pause %d"):format(pauses[i], i))
+      assert(pauses[i] >= least, ("%g for the pause %d"):format(pauses[i], i))
     end
+    for _, i in ipairs({ 1, 4 }) do assert(pauses[i] < 0.75, ("%g for the pause %d"):format(pauses[i], i)) end
   end)
 
   it("asks for another sidecar when it does not last, twice in a row", function()

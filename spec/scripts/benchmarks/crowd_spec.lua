@@ -1,7 +1,5 @@
 -- SPDX-License-Identifier: MIT
-local root = debug.getinfo(1, "S").source:match("^@(.*)spec/scripts/")
-package.path = root .. "scripts/?.lua;" .. package.path
-
+require("support.scripts")
 local Crowd = require("benchmarks.crowd")
 local Folder = require("support.folder")
 local eventually = require("support.eventually")
