@@ -11,7 +11,8 @@ local LEAST, MOST = 2, 20 -- polls beyond; of the engine, which waits between tw
 local PATIENCE = 120 -- seconds until the nodes are known
 local BUDGET = 20 -- milliseconds, for 100,000 unchanged nodes
 local LARGE, FEW_ROUNDS = 1000000, 2 -- nodes, of which polls take seconds
-local NOTE = 'memory_limit is 1 kB a node from 100,000 on, for two lists and their garbage take its default of 64 MB; "list" is what the provider itself takes to make its list, "rest" what is left for the engine'
+local NOTE = 'memory_limit is 1 kB a node from 100,000 on, for two lists and their garbage take its default of 64 MB; '
+  .. '"list" is what the provider itself takes to make its list, "rest" what is left for the engine'
 
 ---@class bench.Poll
 ---@field nodes integer in the list
