@@ -44,7 +44,7 @@ function M:scaled(count) return self.quick and math.max(1, math.floor(count / 10
 
 ---@class bench.Options
 ---@field env table<string, string>|nil
----@field until_output boolean|nil it is ended when it has written something
+---@field until_output string|nil it is ended when it has written something, of which the first line must hold this (plain)
 ---@field count boolean|nil its instructions are counted, by callgrind
 
 -- Starts `command` under bench-usage, and with `count` under callgrind, too.
@@ -87,7 +87,7 @@ local function used(child, file, command, lines, is_to_end)
   return usage
 end
 
---- Runs a command to its end. Raises if it fails, or with `until_output` says nothing.
+--- Runs a command to its end. Raises if it fails, or with `until_output` says nothing, or something else first.
 ---@param command string[]
 ---@param options bench.Options|nil
 ---@return bench.Used used
@@ -97,8 +97,12 @@ function M:run(command, options)
   local child, file = start(self, command, options)
   local lines = {}
   for line in child:lines() do lines[#lines + 1] = line end
-  local usage = used(child, file, command, lines, options.until_output)
-  if options.until_output and usage.first_output < 0 then error(words(command) .. " ended without a word", 0) end
+  local awaited = options.until_output
+  local usage = used(child, file, command, lines, awaited)
+  if awaited and usage.first_output < 0 then error(words(command) .. " ended without a word", 0) end
+  if awaited and not lines[1]:find(awaited, 1, true) then
+    error(("%s: expected %q first, found %q"):format(words(command), awaited, lines[1]), 0)
+  end
   return usage, lines
 end
 

@@ -22,6 +22,7 @@ local SETTLE = 2 -- seconds for what a round closed to be gone
 ---@field waits? boolean whether a round may wait: it is a task then
 ---@field slow? number seconds of CPU time that a round may take, default 1
 ---@field own_tasks? integer how many of its own come and go
+---@field own_handles? integer the same
 ---@field generate fun(): string an input; from math.random alone
 ---@field run fun(input: string) raises when something is not as it should be
 ---@field open? fun() before the first round
@@ -115,6 +116,7 @@ function M:look()
   if not base then
     self.base = now
     now.tasks = now.tasks + (self.target.own_tasks or 0)
+    now.handles = now.handles + (self.target.own_handles or 0)
     return nil
   end
   if now.tasks > base.tasks then return ("%d tasks left behind"):format(now.tasks - base.tasks) end

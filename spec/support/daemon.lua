@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
---- A process of a spec, peerage-lua for the most part: its log is read line by line, and awaited.
+--- A peerage-lua process of a spec: its log is read line by line, and awaited.
 local fs = require("engine.fs")
 local process = require("engine.process")
 local task = require("engine.task")

@@ -11,7 +11,8 @@ local LEAST, MOST = 2, 20 -- polls beyond; of the engine, which waits between tw
 local PATIENCE = 120 -- seconds until the nodes are known
 local BUDGET = 20 -- milliseconds, for 100,000 unchanged nodes
 local LARGE, FEW_ROUNDS = 1000000, 2 -- nodes, of which polls take seconds
-local NOTE = '"list" is what the provider itself takes to make its list, "rest" what is left for the engine'
+local NOTE = 'memory_limit is 1 kB a node from 100,000 on, for two lists and their garbage take its default of 64 MB; '
+  .. '"list" is what the provider itself takes to make its list, "rest" what is left for the engine'
 
 ---@class bench.Poll
 ---@field nodes integer in the list
@@ -38,19 +39,10 @@ local function command(measure, poll, who, polls, counts)
   }
   local words = programs[who]
   if who == "peerage-lua" then
-    return words, { until_output = true, env = environment(poll, polls), count = counts }
+    return words, { until_output = "done", env = environment(poll, polls), count = counts }
   end
   for _, word in ipairs({ poll.nodes, polls, poll.changed, who == "list" and poll.kind or nil }) do words[#words + 1] = word end
   return words, { count = counts }
-end
-
--- What a run used. The engine is ended by what it says first, which must be that it has polled enough.
-local function used(measure, poll, who, polls, what)
-  local usage, lines = measure:run(command(measure, poll, who, polls, what == "instructions"))
-  if who == "peerage-lua" and not (lines[1] or ""):find("done", 1, true) then
-    error(("expected the engine to say \"done\", found %q"):format(lines[1] or ""), 0)
-  end
-  return usage[what]
 end
 
 --- Cost of one poll. All but the engine see for themselves that they know the nodes; of the engine `verify` does.
@@ -62,8 +54,9 @@ end
 ---@return number cost seconds of CPU, or instructions
 function M.cost(measure, poll, who, more, what)
   local few = measure.quick and 1 or FEW
-  local base = used(measure, poll, who, few, what)
-  return (used(measure, poll, who, few + more, what) - base) / more
+  return measure:slope(function(polls)
+    return command(measure, poll, who, polls, what == "instructions")
+  end, few, few + more, what)
 end
 
 --- Raises unless the engine knows just the nodes of the last poll. It is not what is measured: its on_change costs more.

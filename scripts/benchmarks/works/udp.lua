@@ -11,7 +11,7 @@ local M = {}
 
 local GROUP = "230.1.1.1"
 local SECRET = "a secret for the bench"
-local PLAIN, SIGNED, SLOW = 2000000, 200000, 100000 -- datagrams; each signed one has a stamp of its own
+local PLAIN, SIGNED, SLOW = 2000000, 200000, 500000 -- datagrams; each signed one has a stamp of its own
 local FIRST = 1000 -- datagrams of the run that shows what a start takes
 local PATIENCE = 60 -- seconds until what was heard is also found
 local NEVER = 3600 * 1000 -- milliseconds

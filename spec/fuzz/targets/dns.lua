@@ -8,7 +8,7 @@ local mutate = require("fuzz.mutate")
 local chance, pick, random, several = mutate.chance, mutate.pick, math.random, mutate.several
 local char, u16 = string.char, big_endian.u16
 
-local M = { waits = true }
+local M = { waits = true, own_tasks = 1, own_handles = 1 } -- the server's of a TCP connection, which look-ups keep for a while
 
 local NAME = "fuzz.test"
 local TYPES = { "A", "AAAA", "SRV", "TXT", "PTR", "CNAME", "MX", "NS" }

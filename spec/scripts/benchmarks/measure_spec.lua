@@ -39,10 +39,12 @@ describe("what measures commands", function()
   end)
 
   it("takes the TERM that it sends itself, but no other end", function()
-    assert.is_true(measure:run(shell("echo ready; exec sleep 1000"), { until_output = true }).first_output > 0)
+    assert.is_true(measure:run(shell("echo ready; exec sleep 1000"), { until_output = "ready" }).first_output > 0)
     refuses("sh -c trap 'kill -KILL $$' TERM; echo ready; while :; do sleep 0.01; done ended by signal 9:\nready",
-      measure.run, measure, shell("trap 'kill -KILL $$' TERM; echo ready; while :; do sleep 0.01; done"), { until_output = true })
-    refuses("sh -c exit 0 ended without a word", measure.run, measure, shell("exit 0"), { until_output = true })
+      measure.run, measure, shell("trap 'kill -KILL $$' TERM; echo ready; while :; do sleep 0.01; done"), { until_output = "ready" })
+    refuses('sh -c echo other; exec sleep 1000: expected "ready" first, found "other"', measure.run, measure,
+      shell("echo other; exec sleep 1000"), { until_output = "ready" })
+    refuses("sh -c exit 0 ended without a word", measure.run, measure, shell("exit 0"), { until_output = "ready" })
   end)
 
   it("ends a server when it was driven, and has what that returned", function()
