@@ -68,7 +68,7 @@ local function check(settings, level)
       error(('option "%s": expected text without control characters, found %s'):format(name, value == "" and '""' or "some"), level)
     end
   end
-  if not settings.method:find("^%u+$") then
+  if not settings.method:find("^%u[%u-]*$") then
     error(('option "method": expected one like GET, found "%s"'):format(settings.method), level)
   end
   if settings.client_key and not settings.client_cert then

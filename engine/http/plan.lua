@@ -26,10 +26,14 @@ local HAVE_BODY = { POST = true, PUT = true, PATCH = true }
 
 local function has_body(asked) return asked.body or HAVE_BODY[asked.method] end
 
--- libcurl would call any body a form's.
+-- libcurl would call any body a form's, and wait a second for leave to send a large one.
 local function lines_of(asked)
-  local lines = headers.lay_out(asked.fields)
-  if has_body(asked) and not headers.has(asked.fields, "content-type") then lines[#lines + 1] = "Content-Type:" end
+  local fields = asked.fields
+  local lines = headers.lay_out(fields)
+  if has_body(asked) then
+    if not headers.has(fields, "content-type") then lines[#lines + 1] = "Content-Type:" end
+    if not headers.has(fields, "expect") then lines[#lines + 1] = "Expect:" end
+  end
   return lines[1] and lines
 end
 
@@ -73,9 +77,10 @@ function Plan:add_tls(settings, asked)
   end
   self:add("CAINFO_BLOB", settings.ca)
   self:add("CAINFO", settings.ca_file)
-  if not asked.has_identity then return end
+  if not (asked.has_identity and settings.client_cert) then return end
   self:add("SSLCERT", settings.client_cert)
   self:add("SSLKEY", settings.client_key or settings.client_cert)
+  self:add("KEYPASSWD", "") -- else OpenSSL would ask on a terminal
 end
 
 -- Of a stream nothing is asked for packed: it would come late.

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- HTTP as a client: what is sent, what is given, and all the ways in which an answer fails. Real servers and TLS:
 -- spec/system/http_spec.lua.
+local Daemon = require("support.daemon")
 local account = require("engine.account")
 local dns = require("engine.dns")
 local eventually = require("support.eventually")
@@ -107,6 +108,14 @@ describe("http.request", function()
     assert(http.request({ url = it_is.url, method = "POST", body = "{}", headers = { ["content-type"] = "application/json" } }))
     assert.equal("0", it_is.requests[1].headers["content-length"])
     assert.equal("application/json", it_is.requests[2].headers["content-type"])
+  end)
+
+  it("sends a large body at once", function()
+    local it_is, began = serving(answer("ok")), timer.now()
+    assert(http.request({ url = it_is.url, method = "POST", body = ("x"):rep(5000000) }))
+    assert.equal(5000000, #it_is.requests[1].body)
+    assert.is_nil(it_is.requests[1].headers.expect)
+    assert.is_true(timer.now() - began < 0.9)
   end)
 
   it("reads no body after HEAD, whatever length is told", function()
@@ -489,7 +498,7 @@ describe("what a request has opened", function()
     assert.same({ nil, "closed", "ECANCELED" }, { inside:wait() })
   end)
 
-  it("is closed when it connects, is sent to another place, or waits for a name", function()
+  it("is closed with its task while there is no connection yet", function()
     local mute = assert(tcp.listen({ host = "127.0.0.1" }))
     local url, before = ("https://127.0.0.1:%d/"):format((select(2, mute:address()))), open_descriptors()
     local asking = task.spawn(http.request, { url = url })
@@ -692,5 +701,25 @@ describe("http.stream", function()
       collectgarbage()
       return it_is.closed:count() > 0
     end)
+  end)
+end)
+
+describe("the engine", function()
+  it("ends while requests are under way and connections are kept", function()
+    local it_is = serve(function(request, stream)
+      if request.path == "/kept" then return answer("ok") end
+      stream:read()
+    end)
+    local script = temporary_folder():write("leave.lua", [[
+      local http, task = require("engine.http"), require("engine.task")
+      assert(http.request({ url = arg[1] .. "/kept" }))
+      task.spawn(http.request, { url = arg[1] .. "/never" })
+      task.spawn(http.stream, { url = arg[1] .. "/never" })
+      task.sleep(0.05)
+      return 3
+    ]])
+    local ended = assert(process.run({ Daemon.binary(), "run", script, it_is.url, timeout = 20 }))
+    assert.same({ 3, "", "" }, { ended.code, ended.stdout, ended.stderr })
+    assert.equal(3, #it_is.requests)
   end)
 end)

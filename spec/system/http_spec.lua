@@ -125,15 +125,23 @@ describe("engine.http and nginx", function()
       options.url, options.ca_file = url(5), ca
       return http.request(options)
     end
+    files:sh("openssl pkey -in good.key -aes128 -passout pass:secret -out locked.key")
+    for reason, options in pairs({
+      ["could not load PEM client certificate"] = { client_cert = files.path .. "/none.pem" },
+      ["unable to set private key file: '" .. files.path .. "/locked.key'"] = {
+        client_cert = files.path .. "/good.pem", client_key = files.path .. "/locked.key",
+      },
+    }) do
+      local answer, message, code = ask(options)
+      assert.is_nil(answer)
+      assert.is_truthy(message:find("certificate: " .. reason, 1, true), message)
+      assert.equal("ECERT", code)
+    end
     local both = files:write("both.pem", files:sh("cat good.pem good.key"))
     assert.equal(400, assert(ask({})).status)
     assert.equal(200, assert(ask({ client_cert = files.path .. "/good.pem", client_key = files.path .. "/good.key" })).status)
     assert.equal(200, assert(ask({ client_cert = both })).status)
     assert.equal(400, assert(ask({})).status)
-    local answer, message, code = ask({ client_cert = files.path .. "/none.pem" })
-    assert.is_nil(answer)
-    assert.is_truthy(message:find("certificate: could not load PEM client certificate", 1, true), message)
-    assert.equal("ECERT", code)
   end)
 
   it("go from plain to TLS where they are sent, and not back", function()
