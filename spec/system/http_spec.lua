@@ -33,7 +33,7 @@ local CONFIG = [[
 local function has(command) return assert(process.run({ "sh", "-c", "command -v " .. command })).code == 0 end
 
 describe("engine.http and nginx", function()
-  local files, server, ca
+  local certificates, files, server, ca
   local is_there = has("nginx") and has("openssl") and has("faketime")
 
   -- The server, unless there is none: then the spec says so.
@@ -42,16 +42,25 @@ describe("engine.http and nginx", function()
     return is_there
   end
 
-  before_each(function()
+  setup(function()
     if not is_there then return end
-    files = folder.new()
-    files:sh("chmod 755 . && mkdir -m 755 www")
-    files:write("www/hello", "hello\n")
-    nginx.make_certificates(files, {
+    certificates = folder.new()
+    nginx.make_certificates(certificates, {
       good = { san = "DNS:localhost,IP:127.0.0.1" },
       expired = { san = "IP:127.0.0.1", expired = true },
       other = { san = "DNS:other.test" },
     })
+  end)
+
+  teardown(function()
+    if is_there then certificates:remove() end
+  end)
+
+  before_each(function()
+    if not is_there then return end
+    files = folder.new()
+    files:sh("chmod 755 . && mkdir -m 755 www && cp " .. certificates.path .. "/* .")
+    files:write("www/hello", "hello\n")
     ca = files.path .. "/ca.pem"
     server = nginx.start(files, (CONFIG:gsub("FOLDER", files.path)))
   end)
