@@ -64,14 +64,15 @@ static CURL *take_easy(void) {
     return spare_count ? spare[--spare_count] : curl_easy_init();
 }
 
-// Nothing is left in it of what it was told, but its buffers.
+// Nothing is left in it of what it was told, but its buffers; and the system's last error, which would be taken for the
+// next one's.
 static void put_back(CURL *easy) {
+    long error = 0;
     if (!easy) return;
+    curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &error);
+    if (error || spare_count == MAX_SPARE) return curl_easy_cleanup(easy);
     curl_easy_reset(easy);
-    if (spare_count < MAX_SPARE)
-        spare[spare_count++] = easy;
-    else
-        curl_easy_cleanup(easy);
+    spare[spare_count++] = easy;
 }
 
 static void on_close(struct pe_handle *handle) {
@@ -166,7 +167,7 @@ static const char *phase_of(const struct transfer *transfer) {
 static int push_failure(lua_State *L, const struct transfer *transfer) {
     long number = 0;
     curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &number);
-    int status = transfer->status ? transfer->status : -(int)number;
+    int status = number ? -(int)number : transfer->status;
     lua_pushnil(L);
     lua_pushinteger(L, transfer->result);
     lua_pushstring(L, transfer->text);
