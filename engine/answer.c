@@ -24,7 +24,7 @@ struct reader {
 };
 
 struct rr {
-    char owner[NAME_TEXT];
+    bool is_wanted; // its owner is the name of the question
     int type, class;
     uint32_t ttl;
     size_t data, end; // offsets
@@ -32,6 +32,7 @@ struct rr {
 
 struct question {
     int type;
+    size_t at; // where the name stands in the packet
     char name[NAME_TEXT];
     uint32_t ttl; // the least of the CNAMEs so far
     int hops;     // how many those are
@@ -86,8 +87,14 @@ static bool read_name(struct reader *r, char out[NAME_TEXT]) {
     return false;
 }
 
-static bool read_rr(struct reader *r, struct rr *rr) {
-    if (!read_name(r, rr->owner) || r->at + 10 > r->length) return false;
+// Nearly all owners are pointers to where the wanted name stands, and need no reading.
+static bool read_rr(struct reader *r, struct rr *rr, const struct question *q) {
+    char owner[NAME_TEXT];
+    bool is_pointer = r->at + 2 <= r->length && read_16(r->packet + r->at) == 0xc000 + (int)q->at;
+    if (is_pointer) r->at += 2;
+    if (!is_pointer && !read_name(r, owner)) return false;
+    rr->is_wanted = is_pointer || !strcasecmp(owner, q->name);
+    if (r->at + 10 > r->length) return false;
     const uint8_t *fixed = r->packet + r->at;
     rr->type = read_16(fixed);
     rr->class = read_16(fixed + 2);
@@ -175,13 +182,14 @@ static bool add_record(lua_State *L, const struct reader *r, const struct rr *rr
 static int scan(lua_State *L, struct reader r, int answers, struct question *q) {
     struct rr rr;
     for (int count = 0; answers > 0; answers--) {
-        if (!read_rr(&r, &rr)) return ARES_EBADRESP;
-        if (rr.class != ns_c_in || strcasecmp(rr.owner, q->name)) continue;
+        if (!read_rr(&r, &rr, q)) return ARES_EBADRESP;
+        if (rr.class != ns_c_in || !rr.is_wanted) continue;
         if (rr.type == q->type) {
             if (!add_record(L, &r, &rr, q->ttl)) return ARES_EBADRESP;
             lua_rawseti(L, -2, ++count);
         } else if (rr.type == ns_t_cname) {
             if (!read_target(&r, &rr, rr.data, q->name)) return ARES_EBADRESP;
+            q->at = rr.data;
             if (rr.ttl < q->ttl) q->ttl = rr.ttl;
             if (++q->hops > MAX_HOPS) return PE_ANSWER_LOOP;
         }
@@ -189,16 +197,13 @@ static int scan(lua_State *L, struct reader r, int answers, struct question *q) 
     return lua_objlen(L, -1) ? ARES_SUCCESS : ARES_ENODATA;
 }
 
-int pe_answer_push(lua_State *L, const uint8_t *packet, size_t length, const char *name, int type) {
+int pe_answer_push(lua_State *L, const uint8_t *packet, size_t length) {
     struct reader r = {packet, length, HEADER_SIZE};
-    struct question q = {.type = type, .ttl = INT32_MAX};
+    struct question q = {.at = HEADER_SIZE, .ttl = INT32_MAX};
     int status, hops, count, top = lua_gettop(L);
-    if (length < HEADER_SIZE || strlen(name) >= sizeof q.name) return ARES_EBADRESP;
-    strcpy(q.name, strcmp(name, ".") ? name : "");
-    for (int questions = read_16(packet + 4); questions > 0; questions--) {
-        char asked[NAME_TEXT];
-        if (!read_name(&r, asked) || (r.at += 4) > length) return ARES_EBADRESP;
-    }
+    if (length < HEADER_SIZE || read_16(packet + 4) != 1) return ARES_EBADRESP;
+    if (!read_name(&r, q.name) || (r.at += 4) > length) return ARES_EBADRESP;
+    q.type = read_16(packet + r.at - 4);
     count = read_16(packet + 6);
     do { // only a pass without a CNAME counts: records may stand before the CNAME that leads to them
         hops = q.hops;

@@ -10,7 +10,7 @@
 /// Besides the ARES_* codes: CNAMEs lead in a circle, or there are more than 16.
 enum { PE_ANSWER_LOOP = 1000 };
 
-/// Pushes the list of the records of `type` (class IN) that `name` has (text as asked, without a trailing dot) and
-/// returns ARES_SUCCESS (at least one); or pushes nothing and returns ARES_ENODATA, ARES_EBADRESP (malformed) or
-/// PE_ANSWER_LOOP. Raises without memory.
-int pe_answer_push(lua_State *L, const uint8_t *packet, size_t length, const char *name, int type);
+/// Pushes the list of the records (class IN) that answer the packet's one question and returns ARES_SUCCESS (at least
+/// one); or pushes nothing and returns ARES_ENODATA, ARES_EBADRESP (malformed) or PE_ANSWER_LOOP. That it is the
+/// question that was asked c-ares has checked. Raises without memory.
+int pe_answer_push(lua_State *L, const uint8_t *packet, size_t length);

@@ -11,8 +11,6 @@
 struct request {
     struct pe_query query;
     struct pe_wait wait;
-    int type;
-    char name[];
 };
 
 static const struct {
@@ -37,14 +35,11 @@ static int push_failure(lua_State *L, int status) {
 
 // Pushes records or nil, reason, code; and how often a server kept silent before this answer.
 static int push_result(lua_State *L, void *operation) {
-    const struct request *request = operation;
-    const struct pe_query *query = &request->query;
-    int status = query->status;
-    if (!status) status = pe_answer_push(L, query->answer, (size_t)query->length, request->name, request->type);
-    if (status)
-        push_failure(L, status);
-    else
-        lua_pushnil(L), lua_pushnil(L);
+    const struct pe_query *query = operation;
+    int status = query->status, top = lua_gettop(L);
+    if (!status) status = pe_answer_push(L, query->answer, (size_t)query->length);
+    if (status) push_failure(L, status);
+    lua_settop(L, top + 3);
     lua_pushinteger(L, query->timeouts);
     return 4;
 }
@@ -80,16 +75,12 @@ static void abandon(struct pe_wait *wait) {
 // The name is absolute, the type a number; `wait` are the milliseconds of each server's first try, the deadline is in
 // seconds on the clock of engine.timer. `silences`: how often a server kept silent before this answer.
 static int l_query(lua_State *L) {
-    size_t length;
-    const char *name = luaL_checklstring(L, 1, &length), *servers = luaL_checkstring(L, 3);
+    const char *name = luaL_checkstring(L, 1), *servers = luaL_checkstring(L, 3);
     int type = luaL_checkint(L, 2);
     struct pe_timing timing = {luaL_checkint(L, 5), luaL_checkint(L, 4), (uint64_t)ceil(1000 * luaL_checknumber(L, 6))};
     if (!pe_task_may_wait(L)) return lua_yield(L, 0);
-    struct request *request = calloc(1, sizeof *request + length + 1);
-    if (!request) return luaL_error(L, "not enough memory for a query");
-    request->type = type;
-    memcpy(request->name, name, length);
-    int status = pe_resolver_ask(&request->query, servers, name, type, &timing);
+    struct request *request = calloc(1, sizeof *request);
+    int status = request ? pe_resolver_ask(&request->query, servers, name, type, &timing) : UV_ENOMEM;
     if (!status) return pe_task_suspend(L, &request->wait, abandon);
     free(request);
     if (status == UV_ENOMEM) return luaL_error(L, "not enough memory for a query");

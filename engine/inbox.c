@@ -5,6 +5,7 @@
 #include "vm.h"
 #include <arpa/inet.h>
 #include <stddef.h>
+#include <uv.h>
 
 enum { BATCH = 64, BYTES = BATCH * 2048 };
 
@@ -14,6 +15,7 @@ static const char sender_name[] = "udp sender";
 static struct {
     const struct pe_inbox *owner;
     int next, count;
+    double read_at;
     char data[BYTES];
     struct mmsghdr messages[BATCH];
     struct iovec slices[BATCH];
@@ -22,7 +24,7 @@ static struct {
 
 void pe_inbox_open(lua_State *L, struct pe_inbox *inbox) {
     inbox->store = LUA_NOREF; // should what follows raise
-    pe_vm_object(L, sender_name, sizeof(struct pe_inbox_origin));
+    inbox->shown = pe_vm_object(L, sender_name, sizeof *inbox->shown);
     lua_createtable(L, PE_INBOX_RING, 0);
     lua_setfenv(L, -2);
     inbox->store = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -48,6 +50,7 @@ bool pe_inbox_read(struct pe_inbox *inbox) {
     }
     int count = recvmmsg(inbox->fd, batch.messages, (unsigned)slots, MSG_DONTWAIT, NULL);
     batch.owner = inbox;
+    batch.read_at = (double)uv_hrtime() / 1e9;
     batch.next = 0;
     batch.count = count > 0 ? count : 0; // an error is an ICMP answer to what was sent: it ends no receiver
     return count == slots;
@@ -80,6 +83,7 @@ bool pe_inbox_has_batch(struct pe_inbox *inbox) {
 static void take(lua_State *L, struct pe_inbox_origin *origin) {
     int i = batch.next++;
     *origin = batch.origins[i];
+    origin->read_at = batch.read_at;
     lua_pushlstring(L, batch.slices[i].iov_base, batch.messages[i].msg_len);
 }
 
@@ -90,24 +94,30 @@ static int shift(struct pe_inbox *inbox) {
     return slot;
 }
 
-int pe_inbox_push(lua_State *L, struct pe_inbox *inbox) {
+// Pushes the oldest of the ring, which keeps the string no longer.
+static void unstore(lua_State *L, struct pe_inbox *inbox) {
+    int slot = shift(inbox);
+    *inbox->shown = inbox->origins[slot];
+    lua_rawgeti(L, LUA_REGISTRYINDEX, inbox->store);
+    lua_getfenv(L, -1);
+    lua_rawgeti(L, -1, slot);
+    lua_pushboolean(L, 0);
+    lua_rawseti(L, -3, slot);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+}
+
+int pe_inbox_push(lua_State *L, void *argument) {
+    struct pe_inbox *inbox = argument;
     bool is_stored = inbox->count > 0;
     if (!is_stored && !pe_inbox_has_batch(inbox)) return 0;
+    if (is_stored)
+        unstore(L, inbox);
+    else
+        take(L, inbox->shown);
     lua_rawgeti(L, LUA_REGISTRYINDEX, inbox->store);
-    struct pe_inbox_origin *origin = lua_touserdata(L, -1);
-    if (is_stored) {
-        int slot = shift(inbox);
-        *origin = inbox->origins[slot];
-        lua_getfenv(L, -1);
-        lua_rawgeti(L, -1, slot);
-        lua_pushboolean(L, 0); // the ring keeps the string no longer
-        lua_rawseti(L, -3, slot);
-        lua_remove(L, -2);
-    } else {
-        take(L, origin);
-    }
-    lua_insert(L, -2);
-    return 2;
+    lua_pushnumber(L, inbox->shown->read_at);
+    return 3;
 }
 
 void pe_inbox_store(lua_State *L, struct pe_inbox *inbox) {

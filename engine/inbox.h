@@ -15,6 +15,7 @@
 enum { PE_INBOX_RING = 1024 };
 
 struct pe_inbox_origin {
+    double read_at;           // seconds, by the clock of engine.timer
     struct sockaddr_in6 from; // of either family: a sockaddr_in fits
     struct cmsghdr header;    // of the one control message that is asked for
     union {
@@ -24,12 +25,13 @@ struct pe_inbox_origin {
 };
 
 struct pe_inbox {
-    int fd;              // borrowed
-    int size;            // the largest datagram that is taken
-    bool is_group_only;  // what was not sent to a group is dropped
-    int store;           // registry reference to the sender, whose environment is the ring; released by pe_inbox_free
-    unsigned long lost;  // oversize, or pushed out of the ring
-    unsigned long stray; // not sent to a group
+    int fd;             // borrowed
+    int size;           // the largest datagram that is taken
+    bool is_group_only; // what was not sent to a group is dropped
+    int store;          // registry reference to the sender, whose environment is the ring; released by pe_inbox_free
+    struct pe_inbox_origin *shown; // by the sender, which is it
+    unsigned long lost;            // oversize, or pushed out of the ring
+    unsigned long stray;           // not sent to a group
     int first, count;
     struct pe_inbox_origin origins[PE_INBOX_RING];
 };
@@ -46,8 +48,9 @@ bool pe_inbox_read(struct pe_inbox *inbox);
 /// Whether the batch holds a datagram for this inbox; steps over those that do not count.
 bool pe_inbox_has_batch(struct pe_inbox *inbox);
 
-/// Pushes the next datagram, of the ring or else of the batch, and the sender: returns 2; or 0 if there is none.
-int pe_inbox_push(lua_State *L, struct pe_inbox *inbox);
+/// Pushes the next datagram, of the ring or else of the batch, the sender, and when it was read: returns 3; or 0 if
+/// there is none. The argument is a struct pe_inbox.
+int pe_inbox_push(lua_State *L, void *argument);
 
 /// Moves the next datagram of the batch into the ring.
 void pe_inbox_store(lua_State *L, struct pe_inbox *inbox);

@@ -7,6 +7,7 @@
 #include "timer.h"
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -29,8 +30,13 @@ struct process {
 
 static struct rlimit descriptors; // as this process was started
 
+static void on_fork(void) {
+    setrlimit(RLIMIT_NOFILE, &descriptors);
+}
+
 void pe_process_raise_limits(void) {
     getrlimit(RLIMIT_NOFILE, &descriptors);
+    pthread_atfork(NULL, NULL, on_fork);
     setrlimit(RLIMIT_NOFILE, &(struct rlimit){descriptors.rlim_max, descriptors.rlim_max});
 }
 
@@ -135,7 +141,6 @@ static int start_child(struct process *process, const uv_process_options_t *opti
     child->data = process;
     process->child = child;
     process->pid = child->pid;
-    prlimit(child->pid, RLIMIT_NOFILE, &descriptors, NULL);
     return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 enum { MAX_CHANNELS = 16 };
+enum { KEEP = 1000, LONGEST = 10000 }; // milliseconds after an answer for which its socket serves again; in all
 
 struct socket {
     uv_poll_t poll; // first: on_closed frees it
@@ -18,7 +19,8 @@ struct pe_channel {
     uv_timer_t timer; // first: on_closed frees it
     ares_channel ares;
     int wait, tries;
-    int asked; // queries that c-ares has
+    int asked;                      // queries that c-ares has
+    uint64_t opened_at, kept_until; // loop milliseconds: its sockets
     LIST_HEAD(, socket) sockets;
     LIST_HEAD(, pe_query) waiting;
     TAILQ_ENTRY(pe_channel) sibling;
@@ -91,6 +93,7 @@ void pe_resolver_release(struct pe_query *query) {
 static void on_answer(void *argument, int status, int timeouts, unsigned char *answer, int length) {
     struct pe_query *query = argument;
     query->channel->asked--;
+    query->channel->kept_until = timeouts ? 0 : uv_now(loop) + KEEP;
     query->is_asked = false;
     if (query->is_released) return free_query(query);
     if (query->is_finished) return;
@@ -180,6 +183,7 @@ static void on_socket(void *argument, ares_socket_t fd, int is_readable, int is_
 static int open_ares(struct pe_channel *channel) {
     struct in_addr placeholder = {0};
     struct ares_options options = {
+        .flags = ARES_FLAG_STAYOPEN,
         .timeout = channel->wait,
         .tries = channel->tries,
         .servers = &placeholder,
@@ -190,27 +194,32 @@ static int open_ares(struct pe_channel *channel) {
     };
     int given = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_NDOTS | ARES_OPT_SERVERS |
                 ARES_OPT_DOMAINS | ARES_OPT_LOOKUPS | ARES_OPT_SORTLIST | ARES_OPT_NOROTATE | ARES_OPT_SOCK_STATE_CB;
-    int status = ares_init_options(&channel->ares, &options, given);
-    if (!status) status = ares_set_servers_ports_csv(channel->ares, channel->servers);
-    return status == ARES_SUCCESS ? 0 : status == ARES_ENOMEM ? UV_ENOMEM : UV_EINVAL;
+    return ares_init_options(&channel->ares, &options, given);
+}
+
+// A socket for each look-up would be most of its cost. After a pause, a silence or a while there are new ones: they
+// have ports that nobody could guess meanwhile, and an address that this host still has. While some are asked none can
+// close.
+static int renew_sockets(struct pe_channel *channel) {
+    uint64_t now = uv_now(loop);
+    if (channel->asked || (now < channel->kept_until && now < channel->opened_at + LONGEST)) return ARES_SUCCESS;
+    channel->opened_at = now;
+    return ares_set_servers_ports_csv(channel->ares, channel->servers); // closes those it has
 }
 
 static int open_channel(const char *servers, const struct pe_timing *timing, struct pe_channel **opened) {
     struct pe_channel *channel = *opened = calloc(1, sizeof *channel + strlen(servers) + 1);
-    if (!channel) return UV_ENOMEM;
+    if (!channel) return ARES_ENOMEM;
     channel->wait = timing->wait;
     channel->tries = timing->tries;
     strcpy(channel->servers, servers);
-    int status = open_ares(channel);
-    if (status) {
-        ares_destroy(channel->ares);
-        free(channel);
-        return status;
-    }
     uv_timer_init(loop, &channel->timer);
     TAILQ_INSERT_TAIL(&channels, channel, sibling);
     open_channels++;
-    return 0;
+    int status = open_ares(channel);
+    if (!status) status = renew_sockets(channel);
+    if (status) close_channel(channel);
+    return status;
 }
 
 static struct pe_channel *find_channel(const char *servers, const struct pe_timing *timing) {
@@ -226,8 +235,8 @@ int pe_resolver_ask(struct pe_query *query, const char *servers, const char *nam
                     const struct pe_timing *timing) {
     struct pe_channel *channel = find_channel(servers, timing);
     struct pe_query *last = TAILQ_LAST(&finished, finished);
-    int status = channel ? 0 : open_channel(servers, timing, &channel);
-    if (status) return status;
+    int status = channel ? renew_sockets(channel) : open_channel(servers, timing, &channel);
+    if (status) return status == ARES_ENOMEM ? UV_ENOMEM : UV_EINVAL;
     if (channel->asked >= PE_RESOLVER_QUERIES) return UV_EAGAIN;
     uint64_t now = uv_now(loop), due = now + (uint64_t)channel->wait;
     uv_timer_t *timer = &channel->timer;

@@ -171,15 +171,11 @@ static int l_send(lua_State *L) {
     return 1;
 }
 
-static int push_datagram(lua_State *L, void *inbox) {
-    return pe_inbox_push(L, inbox);
-}
-
 static void deliver(lua_State *L, void *argument) {
     struct udp *udp = argument;
     while (!udp->handle.closed && pe_inbox_has_batch(&udp->inbox)) {
         if (udp->handle.waiter.task) {
-            pe_task_deliver(L, &udp->handle.waiter, push_datagram, &udp->inbox);
+            pe_task_deliver(L, &udp->handle.waiter, pe_inbox_push, &udp->inbox);
             pe_turn_run(L);
         } else {
             pe_inbox_store(L, &udp->inbox);
@@ -198,14 +194,22 @@ static void on_readable(uv_poll_t *poll, int status, int events) {
     }
 }
 
-static int l_receive(lua_State *L) {
-    struct udp *udp = check_open(L);
-    if (!udp) return 3;
+// What socket:messages() returns has the socket as its upvalue, so that it need not be looked at for each datagram.
+static int l_next(lua_State *L) {
+    struct udp *udp = *(struct udp **)lua_touserdata(L, lua_upvalueindex(1));
+    if (udp->handle.closed) return pe_vm_refuse(L, "closed", "ECANCELED");
     int count = pe_inbox_push(L, &udp->inbox);
     if (count) return count;
     int status = uv_is_active((uv_handle_t *)&udp->poll) ? 0 : uv_poll_start(&udp->poll, UV_READABLE, on_readable);
     if (status) return pe_vm_fail(L, status, "cannot poll a socket");
     return pe_handle_wait(L, &udp->handle);
+}
+
+static int l_messages(lua_State *L) {
+    pe_handle_self(L);
+    lua_settop(L, 1);
+    lua_pushcclosure(L, l_next, 1);
+    return 1;
 }
 
 static int l_address(lua_State *L) {
@@ -227,9 +231,13 @@ static int l_drops(lua_State *L) {
     return 2;
 }
 
-static const luaL_Reg methods[] = {
-    {"member", l_member},         {"send", l_send}, {"receive", l_receive}, {"address", l_address}, {"drops", l_drops},
-    {"close", pe_handle_l_close}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"member", l_member},
+                                   {"send", l_send},
+                                   {"messages", l_messages},
+                                   {"address", l_address},
+                                   {"drops", l_drops},
+                                   {"close", pe_handle_l_close},
+                                   {NULL, NULL}};
 static const luaL_Reg functions[] = {{"open", l_open}, {"canonical", l_canonical}, {NULL, NULL}};
 
 int luaopen_engine_udp(lua_State *L) {

@@ -22,15 +22,14 @@ static const double LEAST = 0.1; // seconds: a smaller budget counts as that muc
 
 static lua_State *state;
 static char own_code[4096]; // how sources of the engine's functions begin
-static bool has_timer;
 static volatile unsigned ticks;
 static volatile unsigned entry; // another with each resume
 static volatile unsigned late;  // the entry that is over its budget
 static volatile double late_by; // seconds that it had taken then
 static unsigned condemned;      // the entry whose account is over its limit
 
-static double began;         // the entry, in seconds
-static unsigned began_ticks; // … in ticks
+static volatile double cpu;     // the CPU time when that clock was last read, in seconds
+static double began, began_cpu; // the entry: when, and what `cpu` was
 
 static double seconds_of(clockid_t clock) {
     struct timespec now;
@@ -45,14 +44,16 @@ unsigned pe_watchdog_ticks(void) {
 void pe_watchdog_begin(void) {
     entry++;
     began = seconds_of(CLOCK_MONOTONIC);
-    began_ticks = ticks;
+    began_cpu = cpu;
 }
 
-// The clock of CPU time costs ten times as much as the monotonic one; ticks tell how far that one can be trusted.
+// The clock of CPU time costs ten times as much as the monotonic one: it is for those that take long, with which others
+// on the host may have shared the time. Ticks would not tell: the kernel leaves most out where they did.
 double pe_watchdog_end(void) {
     double seconds = seconds_of(CLOCK_MONOTONIC) - began;
     pe_watchdog_calm();
-    return has_timer ? fmin(seconds, (ticks - began_ticks + 1.0) / TICKS) : seconds;
+    if (seconds > 1.0 / TICKS) seconds = fmin(seconds, (cpu = seconds_of(CLOCK_THREAD_CPUTIME_ID)) - began_cpu);
+    return seconds;
 }
 
 // The engine runs already, so that a tick in between sets nothing.
@@ -72,15 +73,12 @@ static void despair(const struct pe_account *account, double held) {
     static unsigned warned;
     static int warn_at; // budgets
     double budget = fmax(account->budget, LEAST);
-    if (warned != entry) warn_at = WARN;
-    warned = entry;
+    if (warned != entry) warned = entry, warn_at = WARN;
     if (held >= GIVE_UP * budget) {
         say(account, held, ": the process ends");
         _exit(EX_SOFTWARE);
     }
-    if (held < warn_at * budget) return;
-    warn_at *= 2;
-    say(account, held, "");
+    if (held >= warn_at * budget) warn_at *= 2, say(account, held, "");
 }
 
 // What a tick does, and what follows a collection in the hook. The time is that since the entry was first looked at.
@@ -88,13 +86,12 @@ static void despair(const struct pe_account *account, double held) {
 static void look(struct pe_account *account) {
     static unsigned seen;
     static double first;
+    cpu = seconds_of(CLOCK_THREAD_CPUTIME_ID);
     if (account->budget <= 0) return;
-    if (seen != entry) first = seconds_of(CLOCK_THREAD_CPUTIME_ID);
-    seen = entry;
-    double held = seconds_of(CLOCK_THREAD_CPUTIME_ID) - first;
+    if (seen != entry) seen = entry, first = cpu;
+    double held = cpu - first;
     if (held < account->budget) return;
-    if (late != entry) account->interrupted++, late_by = held;
-    late = entry;
+    if (late != entry) account->interrupted++, late_by = held, late = entry;
     pe_watchdog_interrupt();
     despair(account, held);
 }
@@ -172,7 +169,7 @@ void pe_watchdog_open(lua_State *L, const char *root) {
     sigemptyset(&signals);
     sigaddset(&signals, SIGVTALRM);
     pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
-    has_timer = !sigaction(SIGVTALRM, &action, NULL) && !timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer) &&
-                !timer_settime(timer, 0, &every, NULL);
-    if (!has_timer) pe_log_write_plainly(PE_LOG_WARN, "engine", "there is no timer of CPU time: no budget is kept");
+    if (sigaction(SIGVTALRM, &action, NULL) || timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer) ||
+        timer_settime(timer, 0, &every, NULL))
+        pe_log_write_plainly(PE_LOG_WARN, "engine", "there is no timer of CPU time: no budget is kept");
 }

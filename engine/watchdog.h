@@ -21,5 +21,5 @@ void pe_watchdog_interrupt(void);
 /// Takes the hook away for what the engine does in the middle of a resume.
 void pe_watchdog_calm(void);
 
-/// Changes every hundredth of a second of the main thread's CPU time.
+/// Changes every hundredth of a second of the main thread's CPU time, and less often where others want the CPU.
 unsigned pe_watchdog_ticks(void);

@@ -133,10 +133,10 @@ local function take_signed(self, data, sender)
 end
 
 local function hear(self)
-  local known, now = self.state.known, timer.now
-  for data, sender in self.socket:messages() do
+  local known = self.state.known
+  for data, sender, read_at in self.socket:messages() do
     if known[data] then
-      known[data] = now()
+      known[data] = read_at
     elseif announcement.is_signed(data) then
       take_signed(self, data, sender)
     else

@@ -7,11 +7,16 @@ local M = {}
 
 local DOT = 46
 local MAX_NAME, MAX_LABEL = 253, 63 -- bytes; RFC 1035 section 2.3.4
-local MAX_KNOWN = 256
+local MAX_KNOWN = 1024
 
 local known, count = {}, 0
 
+local function has_empty_label(name)
+  return name == "" or byte(name) == DOT or byte(name, -1) == DOT or find(name, "..", 1, true) ~= nil
+end
+
 local function find_bad_label(name)
+  if #name <= MAX_LABEL and not has_empty_label(name) then return nil end
   for label in (name .. "."):gmatch("([^.]*)%.") do
     if #label < 1 or #label > MAX_LABEL then
       return ('bad name "%s": a label of %d bytes, expected 1 to %d'):format(name, #label, MAX_LABEL)
@@ -19,22 +24,29 @@ local function find_bad_label(name)
   end
 end
 
+-- Nearly all names are of these bytes only, which is quickly seen.
 local function find_problem(name)
   if #name > MAX_NAME then return ("bad name: %d bytes, expected at most %d"):format(#name, MAX_NAME) end
-  local at = find(name, "[%z\1-\32:\\\127-\255]")
+  local at = not find(name, "^[%w._-]+$") and find(name, "[%z\1-\32:\\\127-\255]")
   if not at then return name ~= "." and find_bad_label(name) or nil end
   if byte(name, at) == 0 then return "bad name: it has a zero byte" end
   return ('bad name: byte 0x%02x after "%s", expected a host name'):format(byte(name, at), name:sub(1, at - 1))
 end
 
+-- An address of IPv4 begins with a digit, one of IPv6 has a colon.
+local function read_address(name)
+  if not (find(name, "^%d") or find(name, ":", 1, true)) then return nil end
+  local address = literal(name)
+  return address and address .. (match(name, "%%.*") or "")
+end
+
 local function read(text)
   local is_absolute = byte(text, -1) == DOT
   local name = is_absolute and #text > 1 and text:sub(1, -2) or text
-  local address = literal(name)
   local key = name:lower()
   return {
     name = name, key = key, is_absolute = is_absolute, problem = find_problem(name),
-    address = address and address .. (match(name, "%%.*") or ""),
+    address = read_address(name),
     is_localhost = key == "localhost" or find(key, ".localhost", -10, true) ~= nil,
   }
 end

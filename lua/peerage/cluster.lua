@@ -21,7 +21,7 @@ local M = {}
 M.__index = M
 
 local POLL_SOON_PERIOD = 0.1 -- seconds; polls that are asked for come at most ten times a second
-local REST = 4 -- times the CPU time of a poll: so long the next one that is asked for waits, for lists may be very long
+local REST = 4 -- times what a poll takes of the CPU: so long the next one that is asked for waits, for lists may be very long
 local MOMENT = 0.1 -- seconds; nodes that go down within it are reported together
 local LOSSES_PERIOD = 1 -- seconds between two such reports, at least
 
@@ -82,6 +82,7 @@ function M.start(planned, engine)
     is_changed = true, -- since the last report
     refused = {}, -- files of a provider that failed at once
     unstarted = {}, -- files of a version that did not come to run
+    last_cost = 0, -- CPU seconds that the last poll took of the provider and of us
   }, M)
   self.hooks = Hooks.start(self.scope, self.settings, function() return self.registry:nodes() end,
     accounts.label(planned.name, "hook"))
@@ -95,13 +96,13 @@ end
 function M:run()
   task.sleep(self.settings.sync_offset / 1000)
   while true do
-    local started, used = timer.now(), os.clock()
+    local started = timer.now()
     if self.wake:count() > 0 then self.wake:pop() end -- who asked before now is served by this poll
     recovery.revive(self)
     self:poll()
     self.on_poll(self)
     local ended, period = timer.now(), self.provider.failures:period(self.settings.interval)
-    local rest = math.max(started + POLL_SOON_PERIOD - ended, math.min(REST * (os.clock() - used), period))
+    local rest = math.max(started + POLL_SOON_PERIOD - ended, math.min(REST * self.last_cost, period))
     if task.timeout(period, self.wake.pop, self.wake) then task.sleep(math.max(0, ended + rest - timer.now())) end
   end
 end
@@ -118,7 +119,8 @@ function M:most_nodes() return listing.room(self.settings.memory_limit, 0).entri
 ---@param reason string|nil
 function M:set_live(name, live, reason)
   local record = self.registry:get(name) -- one that is not found goes from the registry when it goes down
-  local changed, message = self.registry:set_live(name, live, timer.now(), reason, self:most_nodes())
+  local most = not record and self:most_nodes() or nil -- only one that comes needs room
+  local changed, message = self.registry:set_live(name, live, timer.now(), reason, most)
   if message then self.connector.complaints:say("the connector names a node that cannot be: " .. message) end
   if not changed then return end
   self.is_changed = true
@@ -166,12 +168,15 @@ end
 
 --- Polls once and sees to what follows from it.
 function M:poll()
-  local provider, started = self.provider, timer.now()
+  local provider, started, used = self.provider, timer.now(), self.provider.account:stats().cpu
   self.connector.complaints:settle()
   local answer, failure = answers.of_call(provider:call("poll", self.settings.timeout))
+  self.last_cost = provider.account:stats().cpu - used
   if provider ~= self.provider or provider:is_closed() then return self:poll_soon() end -- a new version comes
   if rollout.judge(self, failure) then return end
+  used = os.clock()
   local changes = answer and take_list(self, answer)
+  self.last_cost = self.last_cost + os.clock() - used
   answers.say(self.provider.log, answer, failure, provider.failures.is_failing)
   recovery.judge(self, failure)
   take_doubt(self, answer, failure)
@@ -259,7 +264,7 @@ function M:prune()
   local _, live = self.registry:count()
   for _, name in ipairs(self.registry:missing(self.settings.prune_after)) do
     if live <= 1 and self.settings.prune ~= "always" then break end
-    if self.registry:get(name).attempts > 0 and not is_found_by_another(self, name) then
+    if self.registry:get(name).attempts and not is_found_by_another(self, name) then
       live = live - 1
       disconnect(self, name, "pruned")
     end
@@ -329,7 +334,7 @@ function M:hand_over()
   if not self.connector.instance:has("stop") then return end
   for _, other in ipairs(self:siblings()) do
     for _, record in ipairs(self.registry:sorted()) do
-      if record.live and record.attempts > 0 then claim(other, record.name) end
+      if record.live and record.attempts then claim(other, record.name) end
     end
   end
 end

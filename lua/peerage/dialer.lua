@@ -47,13 +47,13 @@ end
 -- A delay counts from the beginning of an attempt: then who fails is due at the poll one interval later.
 local function settle(self, record, started, ok, reason, code)
   local before = record.last_error
-  record.attempts, record.tried_at = record.attempts + 1, started
+  record.attempts, record.tried_at = (record.attempts or 0) + 1, started
   if ok then
-    record.failures, record.last_error, record.next_try = 0, nil, nil
+    record.failures, record.last_error, record.next_try = nil, nil, nil
   elseif code == "EAGAIN" then -- no failure of the node's: nobody gets patient with it
     record.last_error, record.next_try = reason, started
   else
-    record.failures, record.last_error = record.failures + 1, reason
+    record.failures, record.last_error = (record.failures or 0) + 1, reason
     record.next_try = started + Backoff.jitter(delay_after(record.failures, self.settings.interval))
   end
   if not ok or self.asks_again then self.later[record.name] = true end
@@ -130,7 +130,7 @@ end
 -- Those that failed wait for their turn; one that was live lately most probably answers, and comes before them.
 local function queue(self, record)
   self.later[record.name], self.pending[record.name] = nil, true
-  if record.failures == 0 then
+  if not record.failures then
     self.first = self.first - 1
     self.due[self.first] = record.name
   else

@@ -15,7 +15,7 @@ M.__index = M
 
 local MOST_EVENTS = 10000 -- that wait; more are dropped, the oldest first
 local CHANGE_PERIOD = 0.1 -- seconds; on_change comes at most ten times a second
-local REST = 4 -- times the CPU time that it took: so long the next one waits
+local REST = 4 -- times what it took of the CPU, the list of nodes included: so long the next one waits
 
 ---@param scope engine.Scope who owns it
 ---@param settings table the cluster's: hooks, timeout and limits; may be swapped at any time
@@ -82,10 +82,15 @@ local function drop_oldest(self)
 end
 
 local function call_on_change(self)
-  local started, used = timer.now(), os.clock()
+  local started, used, charged = timer.now(), os.clock(), self.account:stats().cpu
   self.has_changed = false
-  if self.settings.on_change then call_hook(self, "on_change", self.nodes()) end
-  self.ready_at = math.max(started + CHANGE_PERIOD, timer.now() + REST * (os.clock() - used))
+  if self.settings.on_change then
+    local nodes = self.nodes()
+    used = os.clock() - used
+    call_hook(self, "on_change", nodes)
+    used = used + self.account:stats().cpu - charged
+    self.ready_at = math.max(started + CHANGE_PERIOD, timer.now() + REST * used)
+  end
 end
 
 function M:run()

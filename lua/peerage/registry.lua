@@ -7,6 +7,8 @@ local node = require("peerage.node")
 
 local M = {}
 
+local ENDED = { "down_at", "failures", "next_try", "missing" } -- what a record has no more when its node comes up
+
 ---@class peerage.Record
 ---@field name string
 ---@field port? integer
@@ -18,12 +20,12 @@ local M = {}
 ---@field live boolean
 ---@field live_at? number seconds; since when it has been live
 ---@field down_at? number seconds; when it last stopped being live
----@field attempts integer
----@field failures integer in a row
+---@field attempts? integer to connect to it; nil: none
+---@field failures? integer of these, since the last that succeeded; nil: none
 ---@field last_error? string
 ---@field tried_at? number seconds
 ---@field next_try? number seconds
----@field missing integer complete polls in a row that lacked it, while it is live
+---@field missing? integer complete polls in a row that lacked it, while it is live; nil: none
 
 ---@class peerage.Changes
 ---@field added string[] newly found; these three lists are sorted
@@ -52,8 +54,11 @@ function M.new()
   }, Registry)
 end
 
+-- A table of Lua has room for 4, 8 or 16 fields, and that of a hundred thousand records is most of what the engine holds
+-- and its collector walks through: the eight that nearly all have are made at once, and what is zero is not there.
 local function create(self, name)
-  local record = { name = name, found = false, live = false, attempts = 0, failures = 0, missing = 0 }
+  local record = { name = name, found = false, live = false, found_at = 0, live_at = 0, seen_at = 0, source = "", attempts = 0 }
+  record.found_at, record.live_at, record.seen_at, record.source, record.attempts = nil, nil, nil, nil, nil
   self.records[name], self.is_ordered, self.record_count = record, false, self.record_count + 1
   local arrivals = self.arrivals
   if arrivals and #arrivals < self.found_count + self.live_count then
@@ -62,6 +67,11 @@ local function create(self, name)
     self.arrivals = nil
   end
   return record
+end
+
+-- Not just set to nil: that would make room for it.
+local function clear(fields, key)
+  if fields[key] ~= nil then fields[key] = nil end
 end
 
 local function drop_if_idle(self, record)
@@ -80,7 +90,8 @@ end
 
 local function find(self, record, now)
   record.found, record.found_at = true, now
-  record.missing, self.leaving[record.name] = 0, nil
+  clear(record, "missing")
+  clear(self.leaving, record.name)
   self.found_count = self.found_count + 1
 end
 
@@ -100,7 +111,7 @@ end
 
 local function remove_unseen(self, seen, changes)
   for _, record in next, self.leaving do
-    record.missing = record.missing + 1
+    record.missing = (record.missing or 0) + 1
   end
   if self.found_count == seen then return end
   for name, record in next, self.records do
@@ -137,16 +148,18 @@ function Registry:update(list, options)
 end
 
 local function come_up(self, record, now)
-  record.live, record.live_at, record.down_at = true, now, nil
-  record.failures, record.next_try, record.missing = 0, nil, 0
+  record.live, record.live_at = true, now
+  for i = 1, #ENDED do clear(record, ENDED[i]) end
   self.live_count = self.live_count + 1
   if not record.found then self.leaving[record.name] = record end
 end
 
 local function go_down(self, record, now, reason)
   record.live, record.live_at, record.down_at = false, nil, now
-  record.last_error, record.missing = reason or record.last_error, 0
-  self.live_count, self.leaving[record.name] = self.live_count - 1, nil
+  if reason then record.last_error = reason end
+  self.live_count = self.live_count - 1
+  clear(record, "missing")
+  clear(self.leaving, record.name)
   drop_if_idle(self, record)
 end
 
@@ -242,7 +255,7 @@ function Registry:count() return self.found_count, self.live_count end
 function Registry:missing(n)
   local names = {}
   for name, record in next, self.leaving do
-    if record.missing >= n then names[#names + 1] = name end
+    if (record.missing or 0) >= n then names[#names + 1] = name end
   end
   table.sort(names)
   return names

@@ -140,7 +140,7 @@ local function say_found(record, now)
   end
   if not record.source then return "never found" end
   local gone = format("not found (last named by %s %s", printable(record.source), ago(now, record.seen_at))
-  return gone .. (record.missing > 0 and ", missing from " .. plural(record.missing, "poll") .. ")" or ")")
+  return gone .. (record.missing and ", missing from " .. plural(record.missing, "poll") .. ")" or ")")
 end
 
 local function say_live(record, now)
@@ -149,9 +149,9 @@ local function say_live(record, now)
 end
 
 local function say_attempts(record, now)
-  if record.attempts == 0 then return "never tried" end
+  if not record.attempts then return "never tried" end
   local said = plural(record.attempts, "attempt")
-  if record.failures > 0 then said = format("%s (the last %d failed)", said, record.failures) end
+  if record.failures then said = format("%s (the last %d failed)", said, record.failures) end
   return record.tried_at and format("%s, the last %s", said, ago(now, record.tried_at)) or said
 end
 

@@ -23,7 +23,7 @@ end
 
 local function row(record)
   if record.live then return { record.name, ok = true } end
-  if record.attempts == 0 then return { record.name, reason = record.last_error } end
+  if not record.attempts then return { record.name, reason = record.last_error } end
   return { record.name, ok = false, reason = record.last_error }
 end
 

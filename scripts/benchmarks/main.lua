@@ -5,14 +5,12 @@
 local scripts = arg[0]:match("^(.*)/[^/]*$") or "."
 package.path = ("%s/../?.lua;%s/../../spec/?.lua;%s"):format(scripts, scripts, package.path)
 
-local Daemon = require("support.daemon")
-local Folder = require("support.folder")
 local Measure = require("benchmarks.measure")
-local fs = require("engine.fs")
-local process = require("engine.process")
 local report = require("benchmarks.report")
+local session = require("benchmarks.session")
+local sorted_keys = require("benchmarks.sorted_keys")
 local statistics = require("benchmarks.statistics")
-local task = require("engine.task")
+local verdict = require("benchmarks.verdict")
 
 local OK, FAILED = 0, 1
 local ENGINE, BARE = "peerage-lua", "bare C"
@@ -20,7 +18,7 @@ local ENGINE, BARE = "peerage-lua", "bare C"
 ---@class bench.Figure
 ---@field unit string
 ---@field scale number|nil what a runner's number is multiplied with: 1e9 of seconds for "ns"
----@field budget { ratio: number }|{ most: number }|nil what the engine may take: times the bare loop's, or in `unit`
+---@field budget bench.Budget|nil what the engine may take
 
 ---@class bench.Runner
 ---@field who string "peerage-lua", "bare C", or the peer
@@ -37,48 +35,54 @@ local ENGINE, BARE = "peerage-lua", "bare C"
 ---@field runners bench.Runner[]
 
 ---@class bench.Work
+---@field needs string|nil the command without which none of it can run
 ---@field cases fun(measure: bench.Measure): bench.Case[]
 ---@field growth { figure: string, cases: string, of: string, most: number }|nil how the engine's cost may grow with the cases' `size`
 ---@field stop fun()|nil ends what `cases` started
 
 local function say(text) io.stderr:write(text, "\n") end
 
-local function is_installed(command)
-  return assert(process.run({ "sh", "-c", 'PATH=$PATH:/usr/sbin:/sbin command -v "$1"', "sh", command })).code == 0
+-- Runs `work`; if it raises, that is said, and the others go on. Whether it did not.
+local function attempt(self, what, work, ...)
+  local ok, message = pcall(work, ...)
+  if not ok then
+    say(("%s failed: %s"):format(what, message))
+    self.failed = self.failed + 1
+  end
+  return ok
 end
 
--- Runs all of a case, a few rounds. The values of each figure, by who.
+local function collect(mine, case, runner)
+  for figure, value in pairs(runner.run()) do
+    mine[figure] = mine[figure] or {}
+    table.insert(mine[figure], value * (case.figures[figure].scale or 1))
+  end
+end
+
+-- Runs all of a case, a few rounds. The values of each figure, by who; none of one that failed in one of the rounds.
 local function run_case(self, case)
-  local values = {}
+  local values, has_failed = {}, {}
   for round = 1, self.rounds do
     for _, runner in ipairs(case.runners) do
-      if runner.run and not self.missing[runner.needs or ""] and round <= (runner.rounds or self.rounds) then
-        say(("%s: round %d of %d: %s"):format(case.name, round, self.rounds, runner.who))
-        local mine = values[runner.who] or {}
-        values[runner.who] = mine
-        for figure, value in pairs(runner.run()) do
-          mine[figure] = mine[figure] or {}
-          table.insert(mine[figure], value * (case.figures[figure].scale or 1))
-        end
+      local who = runner.who
+      local is_due = runner.run and not has_failed[who] and round <= (runner.rounds or self.rounds)
+      if is_due and not self.missing[runner.needs or ""] then
+        say(("%s: round %d of %d: %s"):format(case.name, round, self.rounds, who))
+        values[who] = values[who] or {}
+        has_failed[who] = not attempt(self, case.name .. ": " .. who, collect, values[who], case, runner)
+        if has_failed[who] then values[who] = nil end
       end
     end
   end
   return values
 end
 
-local function sorted_keys(map)
-  local keys = {}
-  for key in pairs(map) do keys[#keys + 1] = key end
-  table.sort(keys)
-  return keys
-end
-
 -- The budget is the engine's; a quick run judges nothing.
 local function judge(self, row, budget)
   if not budget or row.peer ~= ENGINE then return end
-  row.budget, row.budget_is_ratio = budget.ratio or budget.most, budget.ratio ~= nil
+  row.budget, row.budget_of = budget.ratio or budget.most, budget.ratio and "ratio" or "median"
   if self.quick then return end
-  row.met = (budget.ratio and row.ratio or row.median) <= row.budget
+  row.met = verdict.is_met(row, budget)
   if not row.met then self.missed = self.missed + 1 end
 end
 
@@ -96,7 +100,7 @@ local function show_figure(self, case, name, values)
       local row = {
         work = is_one and case.name or case.name .. "." .. name, title = is_one and case.title or case.title .. ", " .. name,
         peer = runner.who, median = median, low = math.min(unpack(of)), high = math.max(unpack(of)), unit = figure.unit,
-        ratio = bare and median / bare,
+        samples = #of, ratio = verdict.ratio(median, bare),
       }
       judge(self, row, figure.budget)
       show(self, row)
@@ -106,15 +110,22 @@ end
 
 local function engine_median(values, figure) return statistics.median(values[ENGINE][figure]) end
 
--- With which power the engine's cost grows.
+-- With which power the engine's cost grows. It is its own sample, of medians.
 local function show_growth(self, name, growth, points)
-  if not growth or #points < 2 then return end
-  local exponent = statistics.exponent(points)
+  if not growth then return end
+  local possible = verdict.possible(points)
+  if #possible < #points then say(("%s: a cost of zero or less is not in how it grows"):format(name)) end
+  if #possible < 2 then
+    say(("%s: how it grows is not known"):format(name))
+    self.missed = self.missed + (self.quick and 0 or 1)
+    return
+  end
+  local exponent = statistics.exponent(possible)
   local row = {
     work = name .. ".growth", title = "grows with " .. growth.of, peer = ENGINE, median = exponent, low = exponent,
-    high = exponent, unit = "power",
+    high = exponent, unit = "power", samples = 1,
   }
-  judge(self, row, { most = growth.most })
+  judge(self, row, { most = growth.most, may_fall = true })
   show(self, row)
 end
 
@@ -126,64 +137,61 @@ local function take_note(self, case, runner)
 end
 
 -- What is missing is said once, and in CI it is a failure.
-local function look_for_needs(self, case)
-  for _, runner in ipairs(case.runners) do
-    local needs = runner.needs
-    if needs and self.missing[needs] == nil then
-      self.missing[needs] = not is_installed(needs)
-      if self.missing[needs] then
-        self.notes[#self.notes + 1] = ("%s is missing: scripts/setup --bench installs it"):format(needs)
-        self.lacking = self.lacking + 1
-      end
+local function is_missing(self, needs)
+  if needs and self.missing[needs] == nil then
+    self.missing[needs] = not Measure.is_installed(needs)
+    if self.missing[needs] then
+      self.notes[#self.notes + 1] = ("%s is missing: scripts/setup --bench installs it"):format(needs)
+      self.lacking = self.lacking + 1
     end
+  end
+  return needs and self.missing[needs]
+end
+
+local function measure_case(self, work, case, points)
+  for _, runner in ipairs(case.runners) do
+    is_missing(self, runner.needs)
     take_note(self, case, runner)
+  end
+  local values, growth = run_case(self, case), work.growth
+  for _, figure in ipairs(sorted_keys(case.figures)) do show_figure(self, case, figure, values) end
+  if growth and case.name:find(growth.cases) and values[ENGINE] then
+    points[#points + 1] = { size = case.size, cost = engine_median(values, growth.figure) }
   end
 end
 
 local function run_work(self, name)
-  local work = require("benchmarks.works." .. name)
-  local points, growth = {}, work.growth
-  for _, case in ipairs(work.cases(self.measure)) do
-    look_for_needs(self, case)
-    local values = run_case(self, case)
-    for _, figure in ipairs(sorted_keys(case.figures)) do show_figure(self, case, figure, values) end
-    if growth and case.name:find(growth.cases) and values[ENGINE] then
-      points[#points + 1] = { size = case.size, cost = engine_median(values, growth.figure) }
-    end
+  local work, points = require("benchmarks.works." .. name), {}
+  if is_missing(self, work.needs) then
+    self.notes[#self.notes + 1] = ("%s is not measured: it needs %s"):format(name, work.needs)
+    return
   end
-  show_growth(self, name, growth, points)
+  attempt(self, name, function()
+    for _, case in ipairs(work.cases(self.measure)) do measure_case(self, work, case, points) end
+    show_growth(self, name, work.growth, points)
+  end)
   if work.stop then work.stop() end
 end
 
 local function run(self, works)
-  self.folder = Folder.new()
-  self.measure = Measure.new({
-    folder = self.folder, scripts = assert(fs.realpath(scripts)), tools = assert(fs.realpath(self.tools)), engine = Daemon.binary(), quick = self.quick,
-  })
   if not self.as_json then print(report.head()) end
   for _, name in ipairs(works) do run_work(self, name) end
   for _, note in ipairs(self.notes) do (self.as_json and say or print)((self.as_json and "" or "\n") .. note) end
   if self.missed > 0 then say(("%d missed their budget"):format(self.missed)) end
-  return self.missed == 0 and (self.lacking == 0 or not os.getenv("CI"))
+  if self.failed > 0 then say(("%d failed"):format(self.failed)) end
+  return self.missed + self.failed == 0 and (self.lacking == 0 or os.getenv("CI") ~= "true")
 end
 
--- Nothing stays behind, also when it is interrupted.
 local function main(tools, rounds, form, extent, ...)
+  local works = { ... }
   local self = {
-    tools = tools, rounds = tonumber(rounds), as_json = form == "json", quick = extent == "quick",
-    missing = {}, lacking = 0, missed = 0, notes = {}, noted = {},
+    rounds = tonumber(rounds), as_json = form == "json", quick = extent == "quick",
+    missing = {}, lacking = 0, missed = 0, failed = 0, notes = {}, noted = {},
   }
-  local signals = assert(process.signals("INT", "TERM"))
-  local running = task.spawn(run, self, { ... })
-  task.spawn(function()
-    signals:next()
-    running:cancel()
-  end)
-  local ran, result = running:join()
-  if ran == false then say("bench: " .. tostring(result)) end
-  signals:close()
-  if self.folder then self.folder:remove() end
-  return ran and result and OK or FAILED
+  return session.run(scripts, tools, self.quick, function(measure)
+    self.measure = measure
+    return run(self, works)
+  end) and OK or FAILED
 end
 
 io.stdout:setvbuf("line")

@@ -4,6 +4,7 @@ local fs = require("engine.fs")
 local json = require("cjson.safe")
 local process = require("engine.process")
 local task = require("engine.task")
+local timer = require("engine.timer")
 
 local M = {}
 M.__index = M
@@ -62,44 +63,76 @@ local function start(self, command, options)
   return assert(process.start(arguments)), file
 end
 
-local function used(child, file, command, lines)
+local TERM = 15
+
+local function read_usage(child, file)
   assert(child:wait())
   child:close()
   local usage = json.decode((assert(fs.read(file))))
-  if usage.code ~= 0 then
-    error(("%s ended with status %d:\n%s"):format(words(command), usage.code, table.concat(lines, "\n")), 0)
-  end
   usage.cpu = usage.user + usage.system
   local log = fs.read(file .. ".log")
   usage.instructions = log and tonumber(log:match("Collected : (%d+)"))
   return usage
 end
 
---- Runs a command to its end. Raises if it fails.
+local function fail(command, usage, when, lines)
+  local how = usage.signal ~= 0 and "by signal " .. usage.signal or "with status " .. usage.code
+  error(("%s ended%s %s:\n%s"):format(words(command), when, how, table.concat(lines, "\n")), 0)
+end
+
+-- Only of the TERM that ends it a command may die.
+local function used(child, file, command, lines, is_to_end)
+  local usage = read_usage(child, file)
+  if usage.code ~= 0 or usage.signal ~= 0 and not (is_to_end and usage.signal == TERM) then fail(command, usage, "", lines) end
+  return usage
+end
+
+--- Runs a command to its end. Raises if it fails, or with `until_output` says nothing.
 ---@param command string[]
 ---@param options bench.Options|nil
 ---@return bench.Used used
 ---@return string[] lines that it printed
 function M:run(command, options)
-  local child, file = start(self, command, options or {})
+  options = options or {}
+  local child, file = start(self, command, options)
   local lines = {}
   for line in child:lines() do lines[#lines + 1] = line end
-  return used(child, file, command, lines), lines
+  local usage = used(child, file, command, lines, options.until_output)
+  if options.until_output and usage.first_output < 0 then error(words(command) .. " ended without a word", 0) end
+  return usage, lines
 end
 
--- Waits until the program below bench-usage has done what it was given.
+-- Waits until the program below bench-usage has done what it was given. Whether it is there still.
 local function settle(usage_pid)
-  local children = assert(fs.read(("/proc/%d/task/%d/children"):format(usage_pid, usage_pid)))
-  local pid = tonumber(children:match("%d+"))
-  if not pid then error("the server has ended", 0) end
-  local before, now = -1, M.spent(pid).cpu
-  while now - before > BUSY do
-    task.sleep(LOOK)
+  local children = fs.read(("/proc/%d/task/%d/children"):format(usage_pid, usage_pid))
+  local pid = tonumber((children or ""):match("%d+"))
+  local before, now = -1, 0
+  while pid and now - before > BUSY do
+    if before >= 0 then task.sleep(LOOK) end
     before, now = now, M.spent(pid).cpu
   end
+  return pid ~= nil
 end
 
---- Runs a server beside `drive`, and ends it with TERM when that has returned and the server has nothing left to do.
+-- Runs `drive` until the server ends: then it waits for nothing more.
+local function drive_along(child, drive)
+  local arrivals, lines = task.queue(), {}
+  local driving = task.spawn(function()
+    local driven = drive(arrivals)
+    return settle(child.pid), driven
+  end)
+  local reader = task.spawn(function()
+    for line in child:lines() do
+      lines[#lines + 1] = line
+      arrivals:push(line)
+    end
+    driving:cancel()
+  end)
+  return lines, reader, driving:join()
+end
+
+--- Runs a server beside `drive`, and ends it with TERM when that has returned and the server has nothing left to do. Raises
+--- at once if the server ends before, and then it is told what it said.
 ---@param command string[]
 ---@param drive fun(lines: engine.queue): any the lines that the server prints are in the queue
 ---@param options bench.Options|nil
@@ -107,19 +140,30 @@ end
 ---@return any driven what `drive` returned
 function M:serve(command, drive, options)
   local child, file = start(self, command, options or {})
-  local arrivals, lines = task.queue(), {}
-  local reader = task.spawn(function()
-    for line in child:lines() do
-      lines[#lines + 1] = line
-      arrivals:push(line)
-    end
-  end)
-  local driven = drive(arrivals)
-  settle(child.pid)
+  local lines, reader, ok, is_there, driven = drive_along(child, drive)
+  if ok == false then
+    child:close()
+    error(("%s\n%s said:\n%s"):format(is_there, words(command), table.concat(lines, "\n")), 0)
+  end
+  if not ok or not is_there then fail(command, read_usage(child, file), " before its time", lines) end
   child:kill("TERM")
-  local usage = used(child, file, command, lines)
+  local usage = used(child, file, command, lines, true)
   reader:cancel()
   return usage, driven
+end
+
+--- Waits for a line of a server that holds `text` (plain). Raises if none comes.
+---@param lines engine.queue
+---@param text string
+---@param seconds number
+---@return number at by engine.timer
+function M.await(lines, text, seconds)
+  local at = task.timeout(seconds, function()
+    for line in lines.pop, lines do
+      if line:find(text, 1, true) then return timer.now() end
+    end
+  end)
+  return at or error(("expected a line with %q, none came in %d s"):format(text, seconds), 0)
 end
 
 --- What each of `large - small` units of work costs, beyond starting and ending: the slope between two runs.
@@ -133,13 +177,21 @@ function M:slope(make, small, large, what)
   return (many[what] - few[what]) / (large - small)
 end
 
+--- Whether there is such a command. Waits.
+---@param command string
+---@return boolean
+function M.is_installed(command)
+  return assert(process.run({ "sh", "-c", 'PATH=$PATH:/usr/sbin:/sbin command -v "$1"', "sh", command })).code == 0
+end
+
 --- Memory of a running process. Waits.
 ---@param pid integer
----@return { rss: integer, unshared: integer } memory in bytes: resident; of that, what no other process has, too
+---@return { rss: integer, unshared: integer } memory in bytes: resident; of that, what it has written, which no other
+---  process can have, too. Pages of programs and libraries are not in it, whoever else happens to run them
 function M.memory(pid)
   local text = assert(fs.read(("/proc/%d/smaps_rollup"):format(pid)))
   local function field(name) return tonumber(text:match(name .. ":%s+(%d+)")) * 1024 end
-  return { rss = field("Rss"), unshared = field("Private_Clean") + field("Private_Dirty") }
+  return { rss = field("Rss"), unshared = field("Private_Dirty") }
 end
 
 --- CPU time of a running process, all threads, to the nanosecond (/proc/PID/task/TID/schedstat; those of threads that have

@@ -24,14 +24,14 @@ describe("engine.dns", function()
   local function query(...) return client:query(...) end
 
   it("leaves descriptors their turn while a task asks without end what cannot even be sent", function()
-    local reads, stop = 0, timer.now() + 0.2
+    local reads, stop = 0, os.clock() + 0.2
     local asker = task.spawn(function()
-      while timer.now() < stop do
+      while os.clock() < stop do
         local _, _, code = query("x", "A", { servers = { "255.255.255.255" } })
         assert.equal("ESERVFAIL", code)
       end
     end)
-    while timer.now() < stop do
+    while os.clock() < stop do
       assert(fs.stat("/"))
       reads = reads + 1
     end
@@ -81,7 +81,7 @@ describe("engine.dns", function()
       client:use_files("10.0.0.1 one")
       assert.same({ "10.0.0.1" }, addresses_of(ask("one")))
       client.files:write("hosts", "10.0.0.2 one")
-      assert.is_truthy(task.timeout(5, function()
+      assert.is_truthy(task.timeout(30, function()
         while ask("one")[1].address ~= "10.0.0.2" do task.sleep(0.02) end
         return true
       end))
@@ -102,6 +102,7 @@ describe("engine.dns", function()
       [""] = "0 bytes",
       ["a..b"] = "0 bytes",
       [".a"] = "0 bytes",
+      ["a.."] = "0 bytes",
       [("a"):rep(64) .. ".b"] = "64 bytes",
       [("a."):rep(127)] = false,
       [("a."):rep(127) .. "b"] = "255 bytes",
@@ -172,8 +173,8 @@ describe("engine.dns", function()
     it("share one timeout", function()
       for _, name in ipairs({ "slow.one.x", "slow.two.x", "slow" }) do client.server.names[name] = SILENCE end
       local began = timer.now()
-      assert_failure("ETIMEDOUT", "slow", ask("slow", { timeout = 0.3 }))
-      assert.is_true(timer.now() - began < 0.6)
+      assert_failure("ETIMEDOUT", "slow", ask("slow", { timeout = 1 }))
+      assert.is_true(timer.now() - began < 2)
     end)
   end)
 
@@ -232,22 +233,22 @@ describe("engine.dns", function()
       local owner = scope.new()
       for _ = 1, 20 do
         owner:spawn(ask, "silent.x", { timeout = 0.2 })
-        owner:spawn(ask, "a.x", { timeout = 0.2 })
+        owner:spawn(ask, "a.x", { timeout = 10 })
         owner:spawn(ask, "127.0.0.1")
       end
       local first = task.spawn(ask, "silent.x", { timeout = 0.2 })
-      local second = task.spawn(ask, "a.x", { timeout = 0.2 })
+      local second = task.spawn(ask, "a.x", { timeout = 10 })
       first:cancel()
       owner:close()
       assert.same({ "10.0.0.1" }, addresses_of((second:wait())))
-      assert.same({ "10.0.0.1" }, addresses_of(ask("a.x", { timeout = 0.2 })))
+      assert.same({ "10.0.0.1" }, addresses_of(ask("a.x", { timeout = 10 })))
     end)
 
     it("ask more servers and timings at a time than there are channels", function()
       serve({ ["a.x"] = { answers = { A } } })
       local looks = {}
       for i = 1, 60 do
-        looks[i] = function() return (assert(ask("a.x", { timeout = 1 + i % 30 / 10, tries = 1 + i % 2 }))) end
+        looks[i] = function() return (assert(ask("a.x", { timeout = 10 + i % 30 / 10, tries = 1 + i % 2 }))) end
       end
       assert.equal(60, #task.all(looks))
     end)
@@ -256,18 +257,18 @@ describe("engine.dns", function()
       serve({ ["a.x"] = { answers = { A } }, ["silent.x"] = SILENCE })
       local waiting = {}
       for i = 1, 20 do waiting[i] = task.spawn(ask, "silent.x", { timeout = i <= 10 and 0.5 or 0.6, tries = i % 10 + 1 }) end
-      for i = 1, 40 do assert(ask("a.x", { timeout = 1 + i % 20 / 10, tries = 1 + i % 2 })) end
+      for i = 1, 40 do assert(ask("a.x", { timeout = 10 + i % 20 / 10, tries = 1 + i % 2 })) end
       for _, look in ipairs(waiting) do assert.equal("ETIMEDOUT", (select(3, look:wait()))) end
-      for i = 1, 20 do assert(ask("a.x", { timeout = 1 + i / 10, tries = 1 })) end
+      for i = 1, 20 do assert(ask("a.x", { timeout = 10 + i / 10, tries = 1 })) end
     end)
 
     it("are refused at once when 10,000 wait for the same servers", function()
       serve({ ["a.x"] = SILENCE })
       local owner, refused = scope.new(), task.queue()
       for _ = 1, 10001 do
-        owner:spawn(function() refused:push({ ask("a.x", { timeout = 5 }) }) end)
+        owner:spawn(function() refused:push({ ask("a.x", { timeout = 60 }) }) end)
       end
-      local first = assert(task.timeout(4, refused.pop, refused))
+      local first = assert(task.timeout(30, refused.pop, refused))
       assert_failure("EAGAIN", "10000 look-ups wait for " .. client.server.address, unpack(first, 1, 3))
       owner:close()
     end)
@@ -280,7 +281,7 @@ describe("engine.dns", function()
       assert_failure("ETIMEDOUT", "within 0.05 s", ask("a.x", options))
       options.timeout = 0.1
       assert_failure("ETIMEDOUT", "within 0.1 s", ask("a.x", options))
-      options.servers[1] = gone.address
+      options.timeout, options.servers[1] = 10, gone.address
       assert_failure("ESERVFAIL", gone.address, ask("b.x", options))
       options.tries = 11
       assert.error_matches(function() ask("b.x", options) end, "expected 1 to 10, found 11", 1, true)
@@ -288,7 +289,7 @@ describe("engine.dns", function()
 
     it("hear from the look-up, not from the scope that runs out of time", function()
       serve({ ["a.x"] = SILENCE })
-      local list, message, code = task.timeout(0.4, ask, "a.x", { timeout = 5 })
+      local list, message, code = task.timeout(3, ask, "a.x", { timeout = 5 })
       assert.is_nil(list)
       assert.equal("ETIMEDOUT", code)
       assert.is_truthy(message:find("no answer from " .. client.server.address, 1, true), message)

@@ -358,14 +358,14 @@ describe("fs.watch", function()
   local function names_until(watcher, name)
     local seen = {}
     while not seen[name] do
-      local change = assert(task.timeout(5, function() return watcher:next() end))
+      local change = assert(task.timeout(30, function() return watcher:next() end))
       seen[change.name or "?"] = true
     end
     return seen
   end
 
   local function next_of(watcher)
-    return task.timeout(5, function() return watcher:next() end)
+    return task.timeout(30, function() return watcher:next() end)
   end
 
   it("tells what was made, changed, renamed and removed in a folder", function()

@@ -208,9 +208,9 @@ describe("a warning that repeats", function()
 
   it("is said with its count when its time is over, while the engine waits", function()
     local output = run([[
-      log.repeat_window(0.05)
+      log.repeat_window(0.5)
       for i = 1, 2 do log.error("again\nsecond line") end
-      task.sleep(0.2)
+      task.sleep(1)
       log.info("later")
       log.error("again\nsecond line")]])
     assert.equal([[
@@ -303,7 +303,7 @@ END
 local log, timer = require("engine.log"), require("engine.timer")
 local began = timer.now()
 for i = 1, 100 do log.info(("x"):rep(4000) .. i) end
-print(timer.now() - began < 0.5)
+print(timer.now() - began < 2)
 END
 python3 - <<'END'
 import os, subprocess, threading, time
@@ -334,7 +334,7 @@ log.info("after")
 END
 chmod 755 . && python3 - <<'END'
 import os, signal, socket, subprocess
-signal.alarm(20)
+signal.alarm(60)
 %s
 engine = subprocess.Popen("%s %s run script.lua".split(), stderr=w, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 print(engine.stdout.readline().decode().strip())
@@ -383,7 +383,7 @@ engine = subprocess.Popen(["%s", "run", "script.lua"], stderr=w, stdout=subproce
 assert engine.stdout.readline() == b"full\n"
 os.read(r, 1000000)
 said = b""
-while b"lost" not in said and select.select([r], [], [], 5)[0]: said += os.read(r, 1000)
+while b"lost" not in said and select.select([r], [], [], 30)[0]: said += os.read(r, 1000)
 print(b"9 messages were lost" in said or said)
 engine.kill()
 END

@@ -8,6 +8,7 @@ local tcp = require("engine.tcp")
 local timer = require("engine.timer")
 
 local Folder = require("support.folder")
+local eventually = require("support.eventually")
 
 local function run(...) return assert(process.run({ ... })) end
 
@@ -18,7 +19,7 @@ local function is_running(pid)
 end
 
 local function await_end(pid)
-  for _ = 1, 200 do
+  for _ = 1, 1000 do
     if not is_running(pid) then return true end
     task.sleep(0.01)
   end
@@ -106,12 +107,12 @@ describe("process.run", function()
     local path = os.tmpname()
     finally(function() os.remove(path) end)
     local ended, message, code = process.run({
-      "sh", "-c", 'sleep 1000 & echo $! >"$0"; echo $$ >>"$0"; wait', path, timeout = 0.3,
+      "sh", "-c", 'sleep 1000 & echo $! >"$0"; echo $$ >>"$0"; wait', path, timeout = 2,
     })
     assert.is_nil(ended)
-    assert.equal("sh timed out after 0.3 s", message)
+    assert.equal("sh timed out after 2 s", message)
     assert.equal("ETIMEDOUT", code)
-    assert.is_true(timer.now() - started < 2)
+    assert.is_true(timer.now() - started < 30)
     local text = assert(fs.read(path))
     local count = 0
     for pid in text:gmatch("%d+") do
@@ -123,15 +124,16 @@ describe("process.run", function()
 
   it("kills a program that does not heed TERM two seconds later", function()
     local started = timer.now()
-    local _, message = process.run({ "sh", "-c", "trap '' TERM; while :; do sleep 0.1; done", timeout = 0.2 })
-    assert.equal("sh timed out after 0.2 s", message)
+    local _, message = process.run({ "sh", "-c", "trap '' TERM; while :; do sleep 0.1; done", timeout = 1 })
+    assert.equal("sh timed out after 1 s", message)
     local took = timer.now() - started
-    assert.is_true(took >= 2.1 and took < 6, took)
+    assert.is_true(took >= 2.9 and took < 20, took)
   end)
 
   it("gives its own message before its scope's end", function()
-    local _, message, code = task.timeout(2, process.run, { "sleep", "1000" })
-    assert.is_truthy(message:find("^sleep timed out after 1.[78]%d* s$"), message) -- nine tenths of that
+    local _, message, code = task.timeout(8, process.run, { "sleep", "1000" })
+    local limit = tonumber(message:match("^sleep timed out after (%d[%d.]*) s$"))
+    assert(limit and limit > 6 and limit <= 7.2, message) -- nine tenths of what was left
     assert.equal("ETIMEDOUT", code)
   end)
 
@@ -151,7 +153,7 @@ describe("process.run", function()
     local ended = run("sh", "-c", "sleep 1000 & echo $!")
     assert.equal(0, ended.code)
     assert.is_true(await_end(ended.stdout:match("%d+")))
-    assert.is_true(timer.now() - started < 5)
+    assert.is_true(timer.now() - started < 30)
   end)
 
   it("does not wait long for one that left its group and holds the output", function()
@@ -162,7 +164,7 @@ describe("process.run", function()
     local pid = assert(fs.read(path)):match("%d+")
     assert.equal(0, ended.code)
     assert.is_true(is_running(pid))
-    assert.is_true(timer.now() - started < 5)
+    assert.is_true(timer.now() - started < 30)
     run("kill", "-KILL", pid)
   end)
 
@@ -200,7 +202,7 @@ describe("process.run", function()
       for line in io.lines("/proc/self/limits") do
         if line:find("open files", 1, true) then print(line:match("(%d+) +(%d+)")) end
       end
-      io.write(process.run({ "sh", "-c", "sleep 0.1; ulimit -Sn" }).stdout)
+      io.write(process.run({ "sh", "-c", "ulimit -Sn" }).stdout)
     ]])
     local binary = assert(fs.realpath("/proc/self/exe"))
     local result = process.run({ "sh", "-c", 'ulimit -Sn 123; exec "$@"', "sh", binary, "run", folder.path .. "/limits.lua" })
@@ -282,13 +284,11 @@ describe("process.start", function()
     }))
     local function count() return tonumber((fs.read(path) or ""):match("%d+")) or 0 end
     it.stdout:read(1)
-    local before
-    repeat
-      before = count()
-      task.sleep(0.2)
-    until count() == before and before > 0
+    eventually(function() return count() >= 2 end)
+    task.sleep(0.2)
+    local written = count()
     it:close()
-    assert.equal(2, before) -- the third 60 kB do not fit: the pipe has 64 kB, too
+    assert.equal(2, written) -- the third 60 kB do not fit: the pipe has 64 kB, too
   end)
 
   it("ends standard input when it is told", function()
@@ -388,7 +388,7 @@ describe("process", function()
     file:write(script)
     file:close()
     local ended, message = process.run({
-      "sh", "-c", 'exec /proc/$PPID/exe run "$0"', path, timeout = 20, env = { NOTIFY_SOCKET = notify_socket },
+      "sh", "-c", 'exec /proc/$PPID/exe run "$0"', path, timeout = 60, env = { NOTIFY_SOCKET = notify_socket },
     })
     os.remove(path)
     return assert(ended, message)
@@ -426,7 +426,7 @@ describe("process", function()
       print(it:lines()())
     ]])
     assert.is_true(await_end((ended.stdout:match("%d+"))))
-    assert.is_true(timer.now() - started < 5)
+    assert.is_true(timer.now() - started < 30)
     assert.equal(0, ended.code)
   end)
 end)

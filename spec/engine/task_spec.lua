@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 local dns = require("engine.dns")
+local eventually = require("support.eventually")
 local fs = require("engine.fs")
 local log = require("engine.log")
 local scope = require("engine.scope")
@@ -90,11 +91,10 @@ describe("a task", function()
       to:push(true)
     end
     local players = { task.spawn(play, ping, pong), task.spawn(play, pong, ping) }
-    task.sleep(0.01)
+    eventually(function() return rounds > 100 end)
     assert(fs.stat("/"))
     stopped = true
     for _, player in ipairs(players) do player:wait() end
-    assert(rounds > 100, rounds)
   end)
 
   it("may wait inside pcall, an iterator, a metamethod and a deep call", function()
@@ -396,7 +396,7 @@ describe("timeout", function()
 
   it("hands up what was opened and spawned in time", function()
     local ticks, queue = 0, task.queue()
-    local ticker, child = task.timeout(1, function()
+    local ticker, child = task.timeout(30, function()
       return timer.every(0.001, function()
         ticks = ticks + 1
         if ticks == 3 then queue:push(true) end
@@ -432,10 +432,10 @@ describe("timeout", function()
     assert.equal("ETIMEDOUT", code)
     local results = task.all({
       function() return select(3, task.timeout(0.01, forever)) end,
-      function() return task.timeout(5, function() return "quick" end) end,
+      function() return task.timeout(60, function() return "quick" end) end,
     })
     assert.same({ "ETIMEDOUT", "quick" }, results)
-    assert(timer.now() - before < 4)
+    assert(timer.now() - before < 30)
   end)
 
   it("ends with the task that waits in it", function()
@@ -460,26 +460,26 @@ describe("timeout", function()
   it("lets an operation fail with its own message first", function()
     local silent = assert(udp.open({ host = "127.0.0.1", port = 0 }))
     local before = timer.now()
-    local answer, message, code = task.timeout(0.4, ask, silent, 5)
+    local answer, message, code = task.timeout(3, ask, silent, 5)
     local waited = timer.now() - before
     assert.is_nil(answer)
     assert.equal("ETIMEDOUT", code)
-    assert.not_matches("timed out after 0.4 s", message, 1, true)
-    assert(waited >= 0.3 and waited <= 0.4, waited)
+    assert.not_matches("timed out after 3 s", message, 1, true)
+    assert(waited >= 2.5 and waited <= 3, waited)
     silent:close()
   end)
 
   it("bounds operations in the scopes inside it, too", function()
     local silent = assert(udp.open({ host = "127.0.0.1", port = 0 }))
-    local _, message = task.timeout(0.2, function() return scope.new():run(ask, silent, 5) end)
-    assert.not_matches("timed out after 0.2 s", message, 1, true)
+    local _, message = task.timeout(3, function() return scope.new():run(ask, silent, 5) end)
+    assert.not_matches("timed out after 3 s", message, 1, true)
     silent:close()
   end)
 
   it("leaves what it handed up the time that is left outside", function()
     local silent = assert(udp.open({ host = "127.0.0.1", port = 0 }))
-    local owner = task.timeout(0.01, function() return scope.new() end)
-    task.sleep(0.02)
+    local owner = task.timeout(0.3, function() return scope.new() end)
+    task.sleep(0.4)
     local before = timer.now()
     local _, _, code = owner:run(ask, silent, 0.1)
     assert.equal("ETIMEDOUT", code)
@@ -522,12 +522,12 @@ describe("all", function()
   it("runs functions side by side and gives the first result of each", function()
     local before = timer.now()
     local results = task.all({
-      function() task.sleep(0.05) return "a", "ignored" end,
-      function() task.sleep(0.05) return nil end,
-      function() task.sleep(0.04) return "c" end,
+      function() task.sleep(0.5) return "a", "ignored" end,
+      function() task.sleep(0.5) return nil end,
+      function() task.sleep(0.4) return "c" end,
     })
     assert.same({ "a", nil, "c" }, results)
-    assert(timer.now() - before < 0.14)
+    assert(timer.now() - before < 1.4)
     assert.same({}, task.all({}))
   end)
 
@@ -536,12 +536,12 @@ describe("all", function()
     local before = timer.now()
     assert.error_matches(function()
       task.all({
-        function() task.sleep(5) reached = true end,
+        function() task.sleep(60) reached = true end,
         function() timer.after(1000, print) udp.open() forever() end,
         function() turn() error("second") end,
       })
     end, "second")
-    assert(timer.now() - before < 4)
+    assert(timer.now() - before < 30)
     assert.equal(tasks, task.stats())
     assert.equal(handles, scope.handles())
     assert.is_false(reached)

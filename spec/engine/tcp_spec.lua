@@ -35,7 +35,7 @@ local function run_script(text, command)
   file:write(text)
   file:close()
   for _, word in ipairs({ fs.realpath("/proc/self/exe"), "run", path }) do command[#command + 1] = word end
-  command.timeout = 20
+  command.timeout = 60
   local ended = assert(process.run(command))
   os.remove(path)
   return ended
@@ -43,9 +43,11 @@ end
 
 -- Connects until the backlog, of 1, is full: who comes next gets no answer.
 local function fill(port)
-  local streams = {}
-  for stream in function() return (tcp.connect({ host = "127.0.0.1", port = port, timeout = 0.05 })) end do
+  local streams, misses = {}, 0 -- one miss may be this host's slowness
+  while misses < 2 do
+    local stream = tcp.connect({ host = "127.0.0.1", port = port, timeout = 0.1 })
     streams[#streams + 1] = stream
+    misses = stream and 0 or misses + 1
   end
   finally(function()
     for _, stream in ipairs(streams) do stream:close() end
@@ -130,9 +132,9 @@ describe("tcp.connect", function()
     assert.is_nil(stream)
     assert.equal(("cannot connect to 127.0.0.1:%d: timed out after 0.2 s"):format(port), message)
     assert.equal("ETIMEDOUT", code)
-    local results = { task.timeout(1, tcp.connect, { host = "127.0.0.1", port = port, timeout = 5 }) }
+    local results = { task.timeout(3, tcp.connect, { host = "127.0.0.1", port = port, timeout = 5 }) }
     assert.equal("ETIMEDOUT", results[3])
-    assert.is_truthy(results[2]:find(": timed out after 0.%d+ s$"), results[2]) -- nine tenths of the second
+    assert.is_truthy(results[2]:find(": timed out after 2[%d.]* s$"), results[2]) -- nine tenths of it
     listener:close()
   end)
 
@@ -203,9 +205,9 @@ describe("tcp.connect", function()
       local listener = assert(tcp.listen({ host = "127.0.0.2", port = port }))
       resolve_to("127.0.0.1", "127.0.0.2")
       local started = timer.now()
-      local stream = assert(tcp.connect({ host = "db.test", port = port, timeout = 2 }))
+      local stream = assert(tcp.connect({ host = "db.test", port = port, timeout = 4 }))
       local took = timer.now() - started
-      assert.is_true(took > 0.9 and took < 1.9, took) -- the first had half of the time
+      assert.is_true(took > 1.9 and took < 3.9, took) -- the first had half of the time
       assert.same({ "127.0.0.2", port }, { stream:peer() })
       stream:close()
       full:close()
@@ -509,11 +511,11 @@ describe("tcp.listen", function()
       local refused, _, code = tcp.connect({ host = "127.0.0.1", port = port })
       local accepting = task.spawn(listener.accept, listener)
       local cpu = os.clock()
-      task.sleep(0.3)
+      task.sleep(1)
       cpu = os.clock() - cpu
       for _, file in ipairs(files) do file:close() end
       near:write("late")
-      print(refused, code, accepting:wait():read(), cpu < 0.05 and "idle" or cpu)
+      print(refused, code, accepting:wait():read(), cpu < 0.15 and "idle" or cpu)
     ]], { "sh", "-c", 'ulimit -n 40; exec "$@"', "sh" })
     assert.equal("nil\tEMFILE\tlate\tidle\n", ended.stdout)
     assert.is_truthy(ended.stderr:find("cannot accept on 127.0.0.1:0: too many open files", 1, true), ended.stderr)
@@ -524,21 +526,26 @@ describe("tcp.listen", function()
       local tcp, task, timer = require("engine.tcp"), require("engine.task"), require("engine.timer")
       local listener = assert(tcp.listen({ host = "127.0.0.1" }))
       local _, port = listener:address()
-      local near, files, asked = {}, {}, 0
-      for i = 1, 3 do near[i] = assert(tcp.connect({ host = "127.0.0.1", port = port })) end
+      local near, files, asked, quick = {}, {}, 0, 0
+      for i = 1, 6 do near[i] = assert(tcp.connect({ host = "127.0.0.1", port = port })) end
       for file in function() return (io.open("/dev/null")) end do files[#files + 1] = file end
-      local spare = { table.remove(files), table.remove(files) }
+      local spare = {}
+      for i = 1, 5 do spare[i] = table.remove(files) end
       local function make_room()
         asked = asked + 1
         return spare[asked] ~= nil and spare[asked]:close()
       end
-      local since, far = timer.now(), {}
-      for i = 1, 2 do far[i] = listener:accept(make_room) end
-      print(asked, timer.now() - since < 0.1 and "without a pause")
-      print(task.timeout(0.25, listener.accept, listener, make_room))
-      print(asked >= 4 and asked <= 6 and "ten times a second" or asked)
+      local far = {}
+      for i = 1, 5 do
+        local since = timer.now()
+        far[i] = listener:accept(make_room)
+        if timer.now() - since < 0.1 then quick = quick + 1 end
+      end
+      print(asked, quick >= 3 and "without a pause" or quick)
+      print(task.timeout(1.1, listener.accept, listener, make_room))
+      print(asked >= 5 + 2 and asked <= 5 + 12 and "ten times a second" or asked)
     ]], { "sh", "-c", 'ulimit -n 40; exec "$@"', "sh" })
-    assert.equal("2\twithout a pause\nnil\ttimed out after 0.25 s\tETIMEDOUT\nten times a second\n", ended.stdout)
+    assert.equal("5\twithout a pause\nnil\ttimed out after 1.1 s\tETIMEDOUT\nten times a second\n", ended.stdout)
   end)
 end)
 

@@ -6,10 +6,10 @@ local scope = require("engine.scope")
 local task = require("engine.task")
 local timer = require("engine.timer")
 
--- Reads a descriptor as often as it can for a while: how often that was.
+-- Reads a descriptor as often as it can until so many seconds of CPU time are spent: how often that was.
 local function count_reads(seconds)
-  local reads, stop = 0, timer.now() + seconds
-  while timer.now() < stop do
+  local reads, stop = 0, os.clock() + seconds
+  while os.clock() < stop do
     assert(fs.stat("/"))
     reads = reads + 1
   end
@@ -17,8 +17,8 @@ local function count_reads(seconds)
 end
 
 local function compute(seconds)
-  local stop = timer.now() + seconds
-  while timer.now() < stop do end
+  local stop = os.clock() + seconds
+  while os.clock() < stop do end
 end
 
 describe("engine.timer", function()
@@ -34,7 +34,7 @@ describe("engine.timer", function()
   it("tells the wall clock in microseconds", function()
     local before = os.time()
     local seconds = timer.wall_clock() / 1e6
-    assert(seconds >= before and seconds < before + 2, seconds)
+    assert(seconds >= before and seconds < before + 30, seconds)
   end)
 
   it("runs a function once, not before its time", function()
@@ -57,14 +57,14 @@ describe("engine.timer", function()
 
   it("runs timers in the order of their times", function()
     local order, queue = {}, task.queue()
-    for _, delay in ipairs({ 0.03, 0.01, 0.02, 0 }) do
+    for _, delay in ipairs({ 0.3, 0.1, 0.2, 0 }) do
       timer.after(delay, function()
         order[#order + 1] = delay
         queue:push(true)
       end)
     end
     for _ = 1, 4 do queue:pop() end
-    assert.same({ 0, 0.01, 0.02, 0.03 }, order)
+    assert.same({ 0, 0.1, 0.2, 0.3 }, order)
   end)
 
   it("repeats until it is stopped, also by its own function", function()
@@ -121,17 +121,19 @@ describe("engine.timer", function()
   end)
 
   it("keeps its rhythm when it is late for once, and leaves out what it missed", function()
-    local period, times, done, began, ticker = 0.02, {}, task.queue(), timer.now(), nil
+    local period, times, done, began, ticker = 0.1, {}, task.queue(), timer.now(), nil
     ticker = timer.every(period, function()
       times[#times + 1] = timer.now() - began
-      if #times == 3 then compute(2.5 * period) end
-      if #times == 10 then done:push(ticker:stop() or true) end
+      if #times == 3 then while timer.now() < began + 5.5 * period do end end
+      if #times == 24 then done:push(ticker:stop() or true) end
     end)
     done:pop()
-    local least = period
-    for i = 5, 10 do least = math.min(least, (times[i] + 0.001) % period) end
-    assert(least < period / 4, least)
-    assert(times[10] >= 11 * period - 0.002, times[10])
+    local in_time = 0
+    for i = 5, 24 do
+      if (times[i] + 0.001) % period < period / 4 then in_time = in_time + 1 end
+    end
+    assert(in_time >= 10, in_time)
+    assert(times[24] >= 25 * period - 0.002, times[24])
   end)
 
   it("leaves a function alone that runs when it is stopped", function()
@@ -145,7 +147,7 @@ describe("engine.timer", function()
       began:pop()
       one:stop()
       may_end:push(true)
-      assert.is_true(task.timeout(5, function() return ended:pop() end), name)
+      assert.is_true(task.timeout(30, function() return ended:pop() end), name)
     end
   end)
 
@@ -163,7 +165,7 @@ describe("engine.timer", function()
     while ticks:count() > 0 do ticks:pop() end
     assert.equal(8e6, #table.remove(held))
     collectgarbage()
-    assert.is_true(task.timeout(5, function() return ticks:pop() end))
+    assert.is_true(task.timeout(30, function() return ticks:pop() end))
     ticker:stop()
     owner:close()
   end)
@@ -184,12 +186,12 @@ describe("engine.timer", function()
   end)
 
   it("leaves descriptors their turn when its function takes longer than its period and starts timers", function()
-    local stop, began, ticker = timer.now() + 0.3, task.queue(), nil
+    local stop, began, ticker = os.clock() + 0.3, task.queue(), nil
     ticker = timer.every(0.001, function()
       compute(0.003)
       began:push(true)
       timer.after(1000, print):stop()
-      if timer.now() > stop then ticker:stop() end
+      if os.clock() > stop then ticker:stop() end
     end)
     began:pop()
     local reads = count_reads(0.2)
@@ -257,9 +259,9 @@ end)
 
 describe("sleep", function()
   it("leaves descriptors their turn, however long those compute that sleep in turns", function()
-    local stop = timer.now() + 0.2
+    local stop = os.clock() + 0.2
     local function work()
-      while timer.now() < stop do
+      while os.clock() < stop do
         compute(0.003)
         task.sleep(0)
       end
@@ -282,6 +284,6 @@ describe("sleep", function()
     local before, sleepers = timer.now(), {}
     for i = 1, 1000 do sleepers[i] = function() task.sleep(0.05) end end
     task.all(sleepers)
-    assert(timer.now() - before < 2)
+    assert(timer.now() - before < 25)
   end)
 end)

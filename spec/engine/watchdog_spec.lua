@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 local Daemon = require("support.daemon")
 local accounts = require("engine.account")
+local eventually = require("support.eventually")
 local Folder = require("support.folder")
 local fs = require("engine.fs")
 local log = require("engine.log")
@@ -12,7 +13,7 @@ local timer = require("engine.timer")
 
 local place
 local BUDGET = 0.05 -- seconds
-local HELD = "provider x held the engine for 0%.[0-2]%d s" -- a tick comes late where the host is loaded
+local MOST_TAKEN = (Daemon.is_sanitized() and 10 or 4) * BUDGET
 
 local function open(budget)
   local account = accounts.new({ label = "provider x", budget = budget or BUDGET })
@@ -24,6 +25,11 @@ local function run(fn, ...)
   local ok, result = owner:spawn(fn, ...):join()
   owner:close()
   return ok, result, account
+end
+
+local function assert_held(least, message)
+  local held = tonumber(message:match("provider x held the engine for ([%d.]+) s"))
+  assert(held and held >= least, message)
 end
 
 local function spin(seconds)
@@ -86,9 +92,9 @@ describe("the watchdog", function()
       local ok, message, account = run(runaway)
       log.level(level)
       assert.is_false(ok)
-      assert.matches(HELD, message)
+      assert_held(BUDGET, message)
       assert.equal(1, account:stats().interrupted)
-      assert.is_true(account:stats().cpu < 4 * BUDGET, account:stats().cpu)
+      assert.is_true(account:stats().cpu < MOST_TAKEN, account:stats().cpu)
     end)
   end
 
@@ -112,7 +118,7 @@ describe("the watchdog", function()
     spin(4 * BUDGET)
     local ok, message = run(loop)
     assert.is_false(ok)
-    assert.matches(HELD, message)
+    assert_held(BUDGET, message)
     assert.is_true((spun:join()))
     assert.is_true((polls:join()))
     assert.equal(0, neighbour:stats().interrupted)
@@ -159,22 +165,23 @@ describe("the watchdog", function()
       local now = os.clock()
       held, last, ticks = math.max(held, now - last), now, ticks + 1
     end)
-    for _ = 1, 5 do task.spawn(function() owner:spawn(loop):join() end) end
-    task.sleep(1.3)
+    local loops = {}
+    for i = 1, 5 do loops[i] = function() owner:spawn(loop):join() end end
+    task.all(loops)
     clock:stop()
     owner:close()
     assert.is_true(ticks >= 4, ticks)
-    assert.is_true(held < 0.1 + 0.2 + 0.1, held) -- the period, the budget, the clock's coarseness
+    assert.is_true(held < 0.1 + 0.2 + 0.2, held) -- the period, the budget, a tick that comes late
     collectgarbage()
   end)
 
   it("gives others their turn between the many tasks of one", function()
     local _, owner = open(1)
     for _ = 1, 200 do owner:spawn(spin, 0.01) end
-    local began = timer.now()
+    local began = os.clock()
     task.sleep(0)
     task.sleep(0)
-    assert.is_true(timer.now() - began < 0.5, timer.now() - began)
+    assert.is_true(os.clock() - began < 0.5, os.clock() - began)
     owner:close()
   end)
 
@@ -193,7 +200,8 @@ describe("the watchdog", function()
       end)
     end
     owner:spawn(function() while true do spin(0.02) turns = turns + 1 task.sleep(0) end end)
-    task.sleep(0.5)
+    local stop = os.clock() + 0.5
+    while os.clock() < stop do task.sleep(0.01) end
     is_over = true
     owner:close()
     assert.is_true(turns >= 3, turns)
@@ -221,19 +229,32 @@ describe("the watchdog", function()
     assert.equal(0, child:wait().code)
   end)
 
-  it("blames nobody where others want the CPUs as well", function()
+  -- Has others want the CPUs as well until the spec is over.
+  local function load_host()
     local children = {}
     finally(function() for _, child in ipairs(children) do child:close() end end)
     for i = 1, 4 * tonumber(assert(process.run({ "nproc" })).stdout) do
       children[i] = assert(process.start({ "sh", "-c", "ulimit -t 20; while :; do :; done" }))
     end
-    local account, owner = open(0.3)
+  end
+
+  it("blames nobody where others want the CPUs as well", function()
+    load_host()
+    local account, owner = open(0.6)
     local began = timer.now()
-    local ok, message = owner:spawn(spin, 0.6 * 0.3):join()
+    local ok, message = owner:spawn(spin, 0.3):join()
     owner:close()
-    assert.is_true(timer.now() - began > 0.3, "the host was not loaded")
+    assert.is_true(timer.now() - began > 0.6, "the host was not loaded")
     assert.is_true(ok, message)
     assert.equal(0, account:stats().interrupted)
+  end)
+
+  it("tells what CPU time was taken where others want the CPUs as well", function()
+    load_host()
+    local account, owner = open(1)
+    for _ = 1, 10 do owner:spawn(spin, 0.05):join() end
+    owner:close()
+    assert.is_near(0.5, account:stats().cpu, 0.05)
   end)
 
   it("ends the process where a call cannot be interrupted, and says who made it", function()
@@ -243,14 +264,17 @@ describe("the watchdog", function()
       owner:spawn(function() return (("a"):rep(60)):find((".-"):rep(40) .. "b") end):join()
     ]])
     local began = timer.now()
-    local ended = run_cli({ "run", path }, { timeout = 20 })
+    local ended = run_cli({ "run", path }, { timeout = 60 })
     assert.equal(70, ended.code)
     assert.is_true(timer.now() - began >= 1)
-    local lines = {}
+    local due = { 0.2, 0.4, 0.8, 1 } -- said at the next tick
     for line in ended.stderr:gmatch("[^\n]+") do
-      lines[#lines + 1] = assert(line:match("error %[provider x%] it has held the engine for ([%d.]+) s in a call that"))
+      local held = tonumber(line:match("error %[provider x%] it has held the engine for ([%d.]+) s in a call that"))
+      local least = table.remove(due, 1)
+      assert(held, line)
+      assert(held >= least and held < least + 0.3, line)
     end
-    assert.same({ "0.2", "0.4", "0.8", "1.0" }, lines)
+    assert.same({}, due)
     assert.matches("interrupted: the process ends\n$", ended.stderr)
   end)
 
@@ -263,13 +287,17 @@ describe("the watchdog", function()
     ]])
     local child = Daemon.start({ "run", path })
     child:expect("idle")
-    task.sleep(0.2)
     local function switches()
       return tonumber(fs.read(("/proc/%d/status"):format(child.process.pid)):match("\nvoluntary_ctxt_switches:%s+(%d+)"))
     end
-    local before = switches()
-    task.sleep(0.5)
-    assert.equal(before, switches())
+    local resting
+    eventually(function() -- it comes to rest
+      resting = switches()
+      task.sleep(0.5)
+      return switches() == resting
+    end, 10)
+    task.sleep(3)
+    assert.equal(resting, switches())
     child:stop()
   end)
 

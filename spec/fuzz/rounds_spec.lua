@@ -18,7 +18,7 @@ describe("a round of the fuzzer", function()
   it("is a find when it raises, with its seed and a shorter input", function()
     local found = find(function(input)
       if input:find("[\1-\31]") then error("a control character", 0) end
-    end, 5)
+    end, 30)
     assert.truthy(found.why:find("a control character\nstack traceback", 1, true))
     assert.equal(1, #found.shortest)
     local target = { generate = function() return "…" .. mutate.noise(8) end }
@@ -29,14 +29,14 @@ describe("a round of the fuzzer", function()
     for _, waits in ipairs({ false, true }) do
       local found = find(function(input)
         while #input > 9 do pcall(nothing) end
-      end, 1, waits)
+      end, 30, waits)
       assert.truthy(found.why:find("hang: more than 0.2 s of CPU time", 1, true))
     end
   end)
 
   it("is a find when it takes much memory", function()
     local kept = {}
-    local found = find(function(input) kept[1] = #input > 10 and ("x"):rep(100 * 2 ^ 20) end, 1)
+    local found = find(function(input) kept[1] = #input > 10 and ("x"):rep(100 * 2 ^ 20) end, 30)
     assert.truthy(kept and found.why:find("memory: one round took %d+ MB"))
   end)
 end)
@@ -57,7 +57,7 @@ describe("the rounds of a fuzzer", function()
         task.sleep(0.05)
       end,
     }
-    local found = rounds.new(target, nothing):run(1, 1.2, nothing)
+    local found = rounds.new(target, nothing):run(1, 30, nothing)
     assert.truthy(found.why:find("^%d+ tasks left behind"))
   end)
 

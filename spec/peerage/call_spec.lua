@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Calls of what is not the engine's: whatever it does, the caller gets an answer in time.
 local call = require("peerage.call")
+local eventually = require("support.eventually")
 local hostile = require("support.hostile")
 local scopes = require("engine.scope")
 local task = require("engine.task")
@@ -65,7 +66,7 @@ describe("a call", function()
     local started = timer.now()
     local found = failure(function() task.queue():pop() end, 0.05)
     assert.same({ reason = "timeout", message = "timed out after 0.05 s" }, found)
-    assert(timer.now() - started < 1)
+    assert(timer.now() - started < 20)
   end)
 
   it("ends one that sleeps on after each protected call", function()
@@ -81,30 +82,30 @@ describe("a call", function()
   end)
 
   it("leaves to an operation in it nine tenths of what is left", function()
-    local left = select(2, call.run(scope, 10, function() return scopes.timeout(60) end))
-    assert(left > 8.5 and left <= 9, left)
+    local left = select(2, call.run(scope, 1000, function() return scopes.timeout(1e5) end))
+    assert(left > 850 and left <= 900, left)
   end)
 
   it("ends what it opened and spawned", function()
-    local ticks, ended = 0, false
-    local ok = call.run(scope, 1, function()
+    local ticks, ended, gate = 0, false, task.queue()
+    local ok = call.run(scope, 10, function()
       timer.every(0.001, function() ticks = ticks + 1 end)
-      task.spawn(function() task.sleep(0.02) ended = true end)
+      task.spawn(function() gate:pop() ended = true end)
       task.sleep(0.01)
     end)
     assert.is_true(ok)
     local before = ticks
+    gate:push(true)
     task.sleep(0.05)
     assert.same({ before, false }, { ticks, ended })
   end)
 
   it("leaves alone what its owner's scope runs", function()
     local result
-    call.run(scope, 1, function()
+    call.run(scope, 10, function()
       scope:run(function() task.spawn(function() task.sleep(0.01) result = "outlived" end) end)
     end)
-    task.sleep(0.05)
-    assert.equal("outlived", result)
+    eventually(function() return result == "outlived" end)
   end)
 
   it("is over when its scope is closed, from inside or outside", function()

@@ -5,7 +5,6 @@ local Hearing = require("support.hearing")
 local hostile = require("support.hostile")
 local scopes = require("engine.scope")
 local task = require("engine.task")
-local timer = require("engine.timer")
 
 describe("a connector", function()
   local scope, hearing, reports
@@ -117,11 +116,11 @@ describe("a connector", function()
   end)
 
   it("that reports too much at once loses the newest, which is said once a poll, and holds up nobody", function()
-    local longest, last = 0, timer.now()
+    local longest, last = 0, os.clock() -- of CPU time, which nobody else takes
     local beat = scope:spawn(function()
       while true do
         task.sleep(0.001)
-        longest, last = math.max(longest, timer.now() - last), timer.now()
+        longest, last = math.max(longest, os.clock() - last), os.clock()
       end
     end)
     local connector = start({
@@ -132,12 +131,12 @@ describe("a connector", function()
       nodes = function() return {} end,
     })
     connector.on_live = function(name)
-      local until_then = timer.now() + 0.00005
-      repeat until timer.now() >= until_then
+      local until_then = os.clock() + 0.00005
+      repeat until os.clock() >= until_then
       reports:push(name)
     end
     connector:connect({ name = "a@h" }, 5)
-    last, longest = timer.now(), 0
+    last, longest = os.clock(), 0
     while connector.reports:count() > 0 do task.sleep(0.01) end
     task.sleep(0.01)
     beat:cancel()
@@ -156,7 +155,7 @@ describe("a connector", function()
   end)
 
   describe("with nodes()", function()
-    local function live(fn) return start({ connect = print, nodes = fn }):live(0.05) end
+    local function live(fn) return start({ connect = print, nodes = fn }):live(1) end
 
     it("says who is live", function()
       assert.same({ ["a@h"] = true, ["b@h"] = true }, live(function() return { "a@h", "b@h", 5, hostile.table({}) } end))
@@ -184,7 +183,7 @@ describe("a connector", function()
       assert.is_nil(live(function() error("boom", 0) end))
       hearing:expect("nodes() failed: boom")
       assert.is_nil(live(function() task.sleep(3600) end))
-      hearing:expect("nodes() failed: timed out after 0.05 s")
+      hearing:expect("nodes() failed: timed out after 1 s")
     end)
   end)
 

@@ -1,9 +1,11 @@
 -- SPDX-License-Identifier: MIT
 -- The engine as a whole in this process: what a change of a file does to what runs, and what it leaves alone.
+local Daemon = require("support.daemon")
 local Engine = require("support.engine")
 local log = require("engine.log")
 local task = require("engine.task")
 local timer = require("engine.timer")
+local usage = require("support.usage")
 
 describe("an engine that reloads", function()
   local host, folder, hearing, engine
@@ -222,7 +224,7 @@ describe("an engine that reloads", function()
 
   it("takes a new version before the first poll, too", function()
     folder:write("homies.lua", provider("return { 'old@a' }"))
-    start('return { via = "homies", sync_offset = 800, interval = 3600 }')
+    start('return { via = "homies", sync_offset = 4000, interval = 3600 }')
     save("homies.lua", provider("return { 'new@a' }"), "reloaded")
     assert.is_nil(engine.clusters.default.last_poll)
     await_live("new@a")
@@ -284,9 +286,12 @@ describe("an engine that reloads", function()
     local clusters = {}
     for i = 1, 5 do clusters[i] = CLUSTER:format(i, i == 1 and 'require("engine.task").sleep(60)' or "while true do end") end
     start("return { sync_offset = 0, interval = 3600, clusters = { " .. table.concat(clusters, ", ") .. " } }")
-    local started = timer.now()
+    local started, cpu, waited = timer.now(), os.clock(), usage.waited("self")
     engine:stop()
-    assert(timer.now() - started < 2, timer.now() - started)
+    cpu = os.clock() - cpu
+    local took = timer.now() - started - (usage.waited("self") - waited)
+    assert(cpu < 1.2, cpu) -- all together have a second
+    assert(took < (Daemon.is_sanitized() and 4 or 2), took)
     hearing:expect("stop() failed: ")
   end)
 
@@ -300,7 +305,7 @@ describe("an engine that reloads", function()
     start("return { sync_offset = 0, interval = 3600, clusters = { " .. table.concat(clusters, ", ") .. " } }")
     local started = timer.now()
     engine:explain()
-    assert(timer.now() - started < 1.8, timer.now() - started)
+    assert(timer.now() - started < 4, timer.now() - started) -- a second for each of the six
   end)
 
   it("says the state of each cluster while clusters come", function()

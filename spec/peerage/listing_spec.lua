@@ -135,6 +135,13 @@ describe("a list with bad entries", function()
     assert.is_false(again.any)
     assert.equal(5, again.problem_count)
   end)
+
+  it("runs no metamethod of an entry whose metatable is hidden", function()
+    for _, hidden in ipairs({ "mine", false }) do
+      local entry = setmetatable({}, { __index = function() error("it ran") end, __metatable = hidden })
+      assert.matches("a table without a name", poll({ entry }).problems[1], 1, true)
+    end
+  end)
 end)
 
 describe("a poll of 100,000 unchanged nodes", function()

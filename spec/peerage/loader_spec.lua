@@ -182,7 +182,7 @@ describe("the loader", function()
       local path = folder:write("slow.lua", "require('helper') require('engine.task').sleep(3600)")
       local helper = folder:write("helper.lua", "")
       local scope, files = scopes.new(), {}
-      local ok, failure = call.run(scope, 0.05, loader.load, loader.PROVIDER, "slow", config, nil, files)
+      local ok, failure = call.run(scope, 1, loader.load, loader.PROVIDER, "slow", config, nil, files)
       scope:close()
       assert.same({ false, "timeout" }, { ok, failure.reason })
       assert.same({ [path] = "require('helper') require('engine.task').sleep(3600)", [helper] = "" }, files)

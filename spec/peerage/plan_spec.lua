@@ -174,11 +174,11 @@ describe("a plan", function()
     local loop, checking = "while true do end", "connect = { connect = function() end, check = function() %s end }"
     folder:write("homies.lua", loop)
     local limits = 'return { clusters = { web = { via = "homies", budget = 0.05, '
-    refuses(limits .. 'connect = "none" } } }', "web: provider homies held the engine for 0.0")
+    refuses(limits .. 'connect = "none" } } }', "web: provider homies held the engine for 0.")
     folder:write("homies.lua", "return { options = { a = { type = 'any', check = function() while true do end end } }, poll = print }")
-    refuses(limits .. 'a = 1, connect = "none" } } }', "options of homies: web: provider homies held the engine for 0.0")
+    refuses(limits .. 'a = 1, connect = "none" } } }', "options of homies: web: provider homies held the engine for 0.")
     folder:write("homies.lua", "return { poll = print }")
-    refuses(limits .. checking:format(loop) .. " } } }", "web: connector table held the engine for 0.0")
+    refuses(limits .. checking:format(loop) .. " } } }", "web: connector table held the engine for 0.")
     refuses('return { clusters = { web = { via = "homies", budget = 30, memory_limit = "4 MB", '
       .. checking:format("local t = {} while true do t[#t + 1] = {} end") .. " } } }", "not enough memory: it holds")
   end)

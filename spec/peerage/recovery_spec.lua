@@ -143,7 +143,7 @@ describe("a cluster", function()
       local fresh = 0
       rollout.configure(cluster, planned({ poll = function() fresh = fresh + 1 return { "a@h" } end },
         { via = { target = "other", options = {} } }))
-      eventually(function() return fresh >= 3 end, 2)
+      eventually(function() return fresh >= 3 end)
       assert.same({ 0, false }, { cluster.provider.failures.counts.raised, cluster.provider.failures.is_failing })
     end)
 
@@ -194,7 +194,7 @@ describe("a cluster", function()
       local said = hearing:expect("poll(): " .. FULL .. ": see memory_limit")
       assert.equal("error", said.level)
       eventually(function() return lives == 2 end)
-      assert.equal(3, rawget(cluster.provider.self, "state").polls)
+      assert.equal(polls, rawget(cluster.provider.self, "state").polls)
       assert.is_true(cluster.registry:get("a@h").found)
       assert.equal(1, hearing:count("poll(): not enough memory"))
       local counts = cluster.provider.failures.counts
@@ -203,7 +203,8 @@ describe("a cluster", function()
 
     it("loads its files again from the texts that it had, with locals as they were at first", function()
       local text = [[local cache = 0
-        return { poll = function() cache = cache + 1
+        return { poll = function(self) cache = cache + 1
+          self.state.caches = (self.state.caches or "") .. cache
           if cache == 3 then error("not enough memory", 0) end
           return { "n" .. cache .. "@h" } end }]]
       local unit = { name = "homies", path = "/nowhere/homies.lua", files = { ["/nowhere/homies.lua"] = text } }
@@ -211,7 +212,7 @@ describe("a cluster", function()
         unit = unit, name = "homies", options = {}, account = accounts.new("provider homies", {}) }))
       start(provider)
       hearing:expect("starts afresh")
-      eventually(function() return cluster.provider.failures.counts.restarts == 1 and cluster.registry:get("n1@h").found end)
+      eventually(function() return rawget(cluster.provider.self, "state").caches:find("^1231") end)
     end)
 
     it("drops a state that leaves less than half of the limit, and has that memory back", function()
@@ -224,7 +225,7 @@ describe("a cluster", function()
         error(FULL, 0)
       end }, { memory_limit = 16 * MB })
       hearing:expect("self.state is dropped: it takes 10.")
-      eventually(function() return #states == 2 end)
+      eventually(function() return #states >= 2 end)
       assert.equal("empty", states[2])
       collectgarbage()
       assert(cluster.provider.account:stats().bytes < MB, cluster.provider.account:stats().bytes)
@@ -260,14 +261,14 @@ describe("a cluster", function()
     end)
 
     it("takes a new version that comes meanwhile, once, and not the old one", function()
-      Failing.delay = function() return 0.3 end
+      Failing.delay = function() return 1.5 end
       start(greedy(function() return true end))
       hearing:expect("starts afresh")
       local fresh = 0
       rollout.configure(cluster, planned({ poll = function() fresh = fresh + 1 return {} end },
         { via = { target = "other", options = {} } }))
       eventually(function() return fresh > 0 end)
-      task.sleep(0.5)
+      task.sleep(2)
       assert.equal(1, lives)
     end)
 

@@ -3,10 +3,11 @@
 local Folder = require("support.folder")
 local Hearing = require("support.hearing")
 local Reload = require("peerage.reload")
+local eventually = require("support.eventually")
 local scopes = require("engine.scope")
 local task = require("engine.task")
 
-local PATIENCE = 5 -- seconds
+local PATIENCE = require("support.patience")
 
 describe("the look for changed files", function()
   local folder, scope, hearing, files, changes
@@ -96,10 +97,10 @@ describe("the look for changed files", function()
     folder:write("a.lua", "two")
     reload:now()
     while changes:count() == 0 do task.sleep(0.005) end
-    for _ = 1, 2 do
-      reload:now()
-      task.sleep(0.1)
-    end
+    reload:now()
+    eventually(function() return changes:count() == 2 end)
+    reload:now()
+    task.sleep(0.1)
     assert.equal(2, changes:count())
   end)
 

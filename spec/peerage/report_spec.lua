@@ -142,7 +142,7 @@ describe("report.explain", function()
   local function record(changes)
     local r = {
       name = "a@h", found = true, found_at = 65, seen_at = 97, source = "dns",
-      live = false, attempts = 0, failures = 0, missing = 0,
+      live = false,
     }
     for key, value in pairs(changes or {}) do
       r[key] = value
@@ -201,7 +201,7 @@ describe("report.explain", function()
   end)
 
   it("tells of a node that only the connector knows", function()
-    local inbound = { name = "x@h", found = false, live = true, live_at = 90, attempts = 0, missing = 4 }
+    local inbound = { name = "x@h", found = false, live = true, live_at = 90, missing = 4 }
     local text = explain({ inbound })
     has(text, "x@h: never found, live for 10 s, never tried")
   end)

@@ -2,6 +2,7 @@
 -- Versions of a provider that follow each other: one runs at a time, and one that fails at once makes way.
 local Cluster = require("peerage.cluster")
 local Hearing = require("support.hearing")
+local eventually = require("support.eventually")
 local rollout = require("peerage.rollout")
 local scopes = require("engine.scope")
 local task = require("engine.task")
@@ -23,7 +24,7 @@ describe("a rollout", function()
 
   local function plan(part)
     local settings = {
-      interval = 3600, sync_offset = 0, timeout = 1, connect_timeout = 1, prune = false,
+      interval = 3600, sync_offset = 0, timeout = 30, connect_timeout = 1, prune = false,
       via = { target = part.unit.module, options = {} }, connect = { target = "none", options = {} },
     }
     local none = { connect = function() return true end, follows_found = true }
@@ -36,7 +37,7 @@ describe("a rollout", function()
     cluster = Cluster.start(plan(version("first")), {
       name = "me@here", scope = scope, on_poll = function() end, siblings = function() return {} end,
     })
-    task.sleep(0.02)
+    eventually(function() return cluster.last_poll and running.first end)
   end)
   after_each(function()
     scope:close()
@@ -51,11 +52,15 @@ describe("a rollout", function()
     return names
   end
 
-  local function settle() task.sleep(0.25) end
+  -- Waits until `name` has been polled and serves, and whatever else there is has had its time.
+  local function settle(name)
+    eventually(function() return running[name] and running[name]() and cluster.registry:get(name .. "@h") end)
+    task.sleep(0.25)
+  end
 
   it("ends the version before and starts the next", function()
     rollout.configure(cluster, plan(version("second")))
-    settle()
+    settle("second")
     assert.same({ "second" }, all_running())
     assert.is_truthy(cluster.registry:get("second@h"))
   end)
@@ -72,7 +77,7 @@ describe("a rollout", function()
       function() rollout.configure(cluster, plan(version("second"))) end,
       function() rollout.configure(cluster, plan(version("third"))) end,
     })
-    settle()
+    settle("third")
     assert.same({ "third" }, all_running())
   end)
 
@@ -81,7 +86,7 @@ describe("a rollout", function()
     hearing:expect("the previous one runs again: boom")
     rollout.configure(cluster, plan(version("third", function() return 5 end)))
     hearing:expect("the previous one runs again: poll() returned a number (5)")
-    settle()
+    settle("first")
     assert.same({ "first" }, all_running())
     assert.is_truthy(cluster.registry:get("first@h"))
   end)
@@ -157,21 +162,22 @@ describe("a rollout", function()
 
   it("goes back when serve() fails before the first poll is over, and not after it", function()
     local broken = version("second", function()
-      task.sleep(0.05)
+      task.sleep(20)
       return {}
     end)
     broken.unit.module.serve = function() error("no socket", 0) end
     rollout.configure(cluster, plan(broken))
     hearing:expect("the previous one runs again: no socket")
-    settle()
+    settle("first")
     local late = version("third")
     late.unit.module.serve = function()
+      eventually(function() return cluster.registry:get("third@h") end)
       task.sleep(0.2)
       error("too late", 0)
     end
     rollout.configure(cluster, plan(late))
     hearing:expect("serve() failed: too late")
-    settle()
+    task.sleep(0.25)
     assert.equal("third", cluster.provider_part.name)
   end)
 end)

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 local Folder = require("support.folder")
 local announcement = require("peerage.announcement")
+local crypto = require("engine.crypto")
 local fs = require("engine.fs")
 local group_member = require("support.group_member")
 local provider = require("providers.udp")
@@ -8,6 +9,7 @@ local schema = require("peerage.schema")
 local task = require("engine.task")
 local timer = require("engine.timer")
 local udp = require("engine.udp")
+local usage = require("support.usage")
 
 local SECRET, OTHER, WRONG = "the first secret of two", "the other secret of two", "nobody's secret at all"
 local NAME, GROUP = group_member.NAME, group_member.GROUP
@@ -66,13 +68,13 @@ describe("provider udp", function()
     end)
 
     it("announces itself again and again", function()
-      start({ announce = { 0.1, 0.2 } })
+      start({ announce = { 0.5, 0.6 } })
       local times = {}
       for i = 1, 4 do
         member:hear()
         times[i] = timer.now()
       end
-      assert.is_true(times[4] - times[1] > 0.27 and times[4] - times[1] < 1)
+      assert.is_true(times[4] - times[1] > 1.2 and times[4] - times[1] < 10)
     end)
 
     it("warns that anyone can add names", function()
@@ -83,15 +85,25 @@ describe("provider udp", function()
     it("finds whom it hears, asks for a poll, and answers within 0.25 s", function()
       start()
       member:hear()
-      member:say("Peer:app@10.0.0.1")
-      local asked_at = timer.now()
-      assert.equal("Peer:me@here", member:hear(0.6))
-      assert.is_true(timer.now() - asked_at < 0.5)
-      assert.same({ "app@10.0.0.1" }, member:names())
-      assert.equal(1, member.asked)
+      local random, quickest, unhindered = crypto.random, 10, 10
+      finally(function() crypto.random = random end)
+      crypto.random = function(count) return ("\255"):rep(count) end -- which makes it take all the time that it may
+      for i = 1, 4 do
+        task.sleep(0.3) -- it may answer again
+        local asked_at, waited = timer.now(), usage.waited("self")
+        member:say(("Peer:app@10.0.0.%d"):format(i))
+        assert.equal("Peer:me@here", member:hear())
+        local took = timer.now() - asked_at
+        quickest = math.min(quickest, took)
+        unhindered = math.min(unhindered, took - (usage.waited("self") - waited))
+      end
+      assert.is_true(quickest >= 0.2, quickest)
+      assert.is_true(unhindered < 0.5, unhindered)
+      assert.same({ "app@10.0.0.1", "app@10.0.0.2", "app@10.0.0.3", "app@10.0.0.4" }, member:names())
+      assert.equal(4, member.asked)
       member:say("Peer:app@10.0.0.1")
       assert.is_nil(member:hear(0.3)) -- nothing new
-      assert.equal(1, member.asked)
+      assert.equal(4, member.asked)
     end)
 
     it("answers at most four times a second", function()
@@ -103,29 +115,28 @@ describe("provider udp", function()
           task.sleep(0.02)
         end
       end)
-      local answers, deadline = 0, timer.now() + 1
-      while timer.now() < deadline do
-        if member:hear(math.max(0.01, deadline - timer.now())) then answers = answers + 1 end
+      local answers, began = 0, timer.now()
+      while not speaking:is_finished() do
+        if member:hear(0.1) then answers = answers + 1 end
       end
-      speaking:wait()
-      assert.is_true(answers >= 2 and answers <= 4, answers .. " answers")
+      assert.is_true(answers >= 2 and answers <= 4 * (timer.now() - began) + 1, answers .. " answers")
       assert.equal(50, #settle())
     end)
 
     it("forgets whom it has not heard for `expire`", function()
-      start({ announce = { 0.1, 0.1 }, expire = 0.3 })
+      start({ announce = { 0.1, 0.1 }, expire = 1 })
+      local said_at = timer.now()
       member:say("Peer:app@h")
       member:await(function() return #member:names() == 1 end)
-      local heard_at = timer.now()
       member:await(function() return #member:names() == 0 end)
-      assert.is_true(timer.now() - heard_at > 0.25)
+      assert.is_true(timer.now() - said_at > 0.99)
     end)
 
     it("does not forget one that goes on announcing itself", function()
-      start({ announce = { 0.1, 0.1 }, expire = 0.3 })
-      for _ = 1, 30 do
+      start({ announce = { 0.1, 0.1 }, expire = 1 })
+      for _ = 1, 40 do
         member:say("Peer:app@h")
-        task.sleep(0.02)
+        task.sleep(0.05)
       end
       assert.same({ "app@h" }, member:names())
     end)
@@ -387,22 +398,22 @@ describe("provider udp", function()
     end)
 
     it("takes a replay after its restart until it is max_skew old, and none after", function()
-      start({ secret = SECRET, max_skew = 1, expire = 1, announce = { 0.1, 0.1 } })
+      start({ secret = SECRET, max_skew = 2, expire = 2, announce = { 0.1, 0.1 } })
       local data = member:sign({ name = "a@h" }, SECRET)
       local made_at = timer.now()
       member:say(data)
       assert.same({ "a@h" }, settle(SECRET))
       member:stop()
-      start({ secret = SECRET, max_skew = 1, expire = 1, announce = { 0.1, 0.1 }, port = member.port })
+      start({ secret = SECRET, max_skew = 2, expire = 2, announce = { 0.1, 0.1 }, port = member.port })
       member:say(data)
       assert.same({ "a@h" }, settle(SECRET)) -- nothing says that it was heard before
       repeat
         member:say(data)
         task.sleep(0.05)
-      until #member:names() == 0 or timer.now() > made_at + 5
-      assert.is_true(timer.now() - made_at < 2.2, "it lived for longer than max_skew and expire")
+      until #member:names() == 0 or timer.now() > made_at + 10
+      assert.is_true(timer.now() - made_at < 6, "it lived for longer than max_skew and expire")
       member:stop()
-      start({ secret = SECRET, max_skew = 1, port = member.port })
+      start({ secret = SECRET, max_skew = 2, port = member.port })
       member:say(data)
       assert.same({}, settle(SECRET))
       assert.equal(1, member:count("stale"))
@@ -439,16 +450,16 @@ describe("provider udp", function()
     end
 
     it("does not take a replay, which does not prolong a life either", function()
-      start({ secret = SECRET, announce = { 0.1, 0.1 }, expire = 0.4 })
+      start({ secret = SECRET, announce = { 0.1, 0.1 }, expire = 1 })
       local data = member:sign({ name = "a@h" }, SECRET)
       member:say(data)
       member:await(function() return #member:names() == 1 end)
-      for _ = 1, 30 do
+      for _ = 1, 40 do
         member:say(data)
-        task.sleep(0.02)
+        task.sleep(0.05)
       end
       assert.same({}, member:names())
-      assert.equal(30, member:count("stale"))
+      assert.equal(40, member:count("stale"))
     end)
 
     it("does not take what is older or newer than max_skew, and warns", function()
@@ -488,7 +499,7 @@ describe("provider udp", function()
       member:say(member:sign({ name = "a@h" }, SECRET))
       assert.is_nil(member:hear(0.3))
       member:say(member:sign({ name = "a@h", instance = ("n"):rep(8) }, SECRET))
-      assert.is_table(read(member:hear(0.6), SECRET))
+      assert.is_table(read(member:hear(), SECRET))
     end)
 
     it("says goodbye when it is stopped", function()
@@ -552,7 +563,7 @@ describe("provider udp", function()
 
     it("takes its secrets, and new ones as soon as the file changes", function()
       start({ secret_file = write(SECRET .. "\n") })
-      assert.is_true(hears(SECRET, "first@h")())
+      member:await(hears(SECRET, "first@h"), "the first secret")
       write(OTHER .. "\n" .. SECRET .. "\n")
       member:await(hears(OTHER, "second@h"), "the new secret")
       assert.is_true(member:has_said("info: the secrets have changed"))
@@ -567,7 +578,7 @@ describe("provider udp", function()
       folder:sh(("mkdir one two; echo '%s' > one/secrets; echo '%s' > two/secrets; chmod 440 */secrets"):format(SECRET, OTHER))
       folder:sh("ln -s one ..data; ln -s ..data/secrets secrets")
       start({ secret_file = folder.path .. "/secrets" })
-      assert.is_true(hears(SECRET, "first@h")())
+      member:await(hears(SECRET, "first@h"), "the first secret")
       folder:sh("ln -s two ..tmp; mv -T ..tmp ..data")
       member:await(hears(OTHER, "second@h"), "the new secret")
     end)
@@ -577,7 +588,7 @@ describe("provider udp", function()
       write("short")
       member:await(function() return member:has_said("the secrets read before stay") end)
       assert.is_true(member:has_said("expected at least 16 bytes, found 5"))
-      assert.is_true(hears(SECRET, "a@h")())
+      member:await(hears(SECRET, "a@h"), "the secret read before")
     end)
 
     it("stays silent and says why when there is no secret at the start", function()

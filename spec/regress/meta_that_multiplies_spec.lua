@@ -29,7 +29,7 @@ describe("a list that comes to more than it is", function()
     for i = 1, 1e6 do other[i] = i end
     local started = os.clock()
     for _ = 1, 100 do assert.is_false(node.same_meta(known, other)) end
-    assert(os.clock() - started < 0.2)
+    assert(os.clock() - started < 1)
   end)
 
   it("holds at most so many items in all metas as memory_limit has room for", function()
@@ -67,6 +67,6 @@ describe("a list that comes to more than it is", function()
     for i = 1, 120000 do list[i] = i end
     local started = os.clock()
     assert.equal(120000, update(Registry.new(), list, true).problem_count)
-    assert(os.clock() - started < 0.3, os.clock() - started)
+    assert(os.clock() - started < 1, os.clock() - started)
   end)
 end)

@@ -11,7 +11,7 @@ local M = {}
 M.__index = M
 
 local HOST = "127.0.0.1"
-local PATIENCE = 10 -- seconds to start
+local PATIENCE = require("support.patience")
 
 local function path_of(name)
   for _, place in ipairs({ "/usr/sbin/", "/usr/bin/", "/usr/local/sbin/", "/usr/local/bin/" }) do

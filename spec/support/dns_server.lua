@@ -79,8 +79,10 @@ function M.encode_reply(question, reply)
 end
 
 --- What to send for a packet: a list of byte strings.
-function M:reply_to(bytes, transport)
+---@param port integer? whence it came by UDP
+function M:reply_to(bytes, transport, port)
   local question = read_question(bytes, transport)
+  question.port = port
   self.questions[#self.questions + 1] = question
   local behaviour = self.names[question.name] or { rcode = 3 }
   local reply = behaviour
@@ -95,7 +97,7 @@ end
 function M:serve_udp()
   for bytes, sender in self.udp:messages() do
     local host, port = sender:address()
-    for _, packet in ipairs(self:reply_to(bytes, "udp")) do self.udp:send(packet, host, port) end
+    for _, packet in ipairs(self:reply_to(bytes, "udp", port)) do self.udp:send(packet, host, port) end
   end
 end
 

@@ -11,7 +11,7 @@ local timer = require("engine.timer")
 local M = {}
 M.__index = M
 
-local PATIENCE = 5 -- seconds
+local PATIENCE = require("support.patience")
 
 ---@return spec.Engine
 function M.new() return setmetatable({ folder = Folder.new(), hearing = Hearing.start() }, M) end

@@ -12,7 +12,7 @@ local Folder = require("support.folder")
 local M = setmetatable({}, { __index = Daemon }) -- expect(text), has_said(text), signal(name), wait(seconds)
 M.__index = M
 
-local PATIENCE = 10 -- seconds for a node to start, and for an answer unless a spec says otherwise
+local PATIENCE = require("support.patience")
 
 -- Reads an expression a line and answers each with its number and its value (or why there is none) in one line. It runs
 -- in one process all the time, so that messages for it stay in its mailbox; and not in init, which is to end its start.
@@ -145,7 +145,7 @@ end
 --- Evaluates an Erlang expression: `node:eval("net_adm:ping('a@127.0.0.1').")` is "pong". Variables end with it; the
 --- process dictionary and the messages of the process that evaluates stay. Raises what it raises.
 ---@param expression string the dot at its end may be left out
----@param seconds? number default 10
+---@param seconds? number default 30
 ---@return string value as `~0p` prints it, in one line
 function M:eval(expression, seconds)
   self.asked = self.asked + 1

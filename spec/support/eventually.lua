@@ -3,7 +3,7 @@
 local task = require("engine.task")
 local timer = require("engine.timer")
 
-local PATIENCE = 5 -- seconds, unless a spec says otherwise
+local PATIENCE = require("support.patience")
 local PAUSE = 0.005 -- seconds between two looks
 
 --- Returns when `condition()` holds; raises if it does not in time.

@@ -35,7 +35,7 @@ end
 --- Lets the next attempt come to something: true, or the reason why not.
 ---@return table attempt
 function M:decide(verdict)
-  local attempt = assert(task.timeout(5, self.attempts.pop, self.attempts))
+  local attempt = assert(task.timeout(30, self.attempts.pop, self.attempts))
   attempt.verdict:push(verdict)
   task.sleep(0)
   return attempt

@@ -13,7 +13,7 @@ M.__index = M
 
 M.GROUP, M.NAME, M.INSTANCE = "230.1.1.1", "me@here", ("i"):rep(8)
 
-local PATIENCE = 2 -- seconds
+local PATIENCE = require("support.patience")
 
 local function open_group(port)
   local multicast = { group = M.GROUP, interfaces = { "lo" }, only = true }

@@ -6,7 +6,7 @@ local task = require("engine.task")
 local M = {}
 M.__index = M
 
-local PATIENCE = 5 -- seconds
+local PATIENCE = require("support.patience")
 
 --- Begins to listen; nothing reaches stderr until `stop`.
 ---@return spec.Hearing

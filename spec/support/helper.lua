@@ -4,7 +4,7 @@ local busted = require("busted")
 local scope = require("engine.scope")
 local task = require("engine.task")
 
-local PATIENCE = 1 -- seconds for what a spec closed to be gone
+local PATIENCE = 10 -- seconds for what a spec closed to be gone
 
 local before
 

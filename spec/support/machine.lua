@@ -11,7 +11,7 @@ local task = require("engine.task")
 local M = {}
 M.__index = M
 
-local PATIENCE = 30 -- seconds to boot, and to end
+local PATIENCE = require("support.patience")
 
 -- Runs the second program in a cgroup of its own until its standard input ends.
 local KEEP = [[

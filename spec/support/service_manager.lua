@@ -7,7 +7,7 @@ local task = require("engine.task")
 local M = {}
 M.__index = M
 
-local PATIENCE = 5 -- seconds
+local PATIENCE = require("support.patience")
 
 local PROGRAM = [[
 import select, socket, sys

@@ -13,10 +13,11 @@ local SECONDS = tonumber(os.getenv("CHAOS_SECONDS") or 15)
 local SEED = tonumber(os.getenv("CHAOS_SEED") or crypto.random(2):byte(1) * 256 + crypto.random(2):byte(2))
 local HOSTS, RELAY = 5, 6
 local EXPIRE, INTERVAL = 5, 1 -- seconds
-local RECOVERY = 2 * (EXPIRE + INTERVAL) -- seconds until all must see all again
+local SLOWNESS = Daemon.is_sanitized() and 3 or 2 -- of a loaded host, and of the sanitizers
+local RECOVERY = SLOWNESS * 2 * (EXPIRE + INTERVAL) -- seconds until all must see all again
 local LOSS = 30 -- percent
-local SETTLE = 10 -- seconds for links that were cut to be missed and made anew, and for what was given up to be collected
-local LEEWAY = 3072 -- kilobytes; what a fresh heap grows by between two collections
+local SETTLE = SLOWNESS * 10 -- seconds for links that were cut to be missed and made anew, and for what was given up to be collected
+local LEEWAY = 3072 -- kilobytes; what a fresh heap grows by between two collections: up to 2540 in 15 runs
 local GROUP, PORTS = "230.1.1.1", { 45900, 45901 } -- of clusters links and streams; each host has both to itself
 
 local CONFIG = [[
@@ -214,7 +215,7 @@ describe("five engines in chaos", function()
     for i = 1, HOSTS do strikes[i] = function() return strike(i, deadline) end end
     local counts = task.all(strikes)
     for i = 1, HOSTS do network:lose(i, 0) end
-    relay:expect("relayed " .. HOSTS, 1) -- it did something, and no accident hit it
+    relay:expect("relayed " .. HOSTS) -- it did something, and no accident hit it
     relay:stop()
     return table.concat(counts, " ")
   end
@@ -239,20 +240,21 @@ describe("five engines in chaos", function()
 
     local took = await_all(RECOVERY)
     local after
-    local deadline = timer.now() + SETTLE
+    local began = timer.now()
     repeat
       task.sleep(0.5)
       after = census()
-    until timer.now() > deadline or not gap() and after.tasks <= before.tasks and after.handles <= before.handles
-    print(("chaos: %s accidents; all saw all after %.1f s; %d to %d tasks, %d to %d handles, host 1 %d to %d kB"):format(
-      counts, took, before.tasks, after.tasks, before.handles, after.handles, resident[1], memory()[1]))
+    until timer.now() - began > SETTLE or not gap() and after.tasks <= before.tasks and after.handles <= before.handles
+    local settled, grown = timer.now() - began, memory()
+    for i in ipairs(grown) do grown[i] = grown[i] - resident[i] end
+    print(("chaos: %s accidents; all saw all after %.1f s, and settled after %.1f s; %d to %d tasks, %d to %d handles, %s kB more"):format(
+      counts, took, settled, before.tasks, after.tasks, before.handles, after.handles, table.concat(grown, " ")))
     assert.is_nil(gap())
     assert.is_true(after.tasks <= before.tasks, ("%d tasks, before %d"):format(after.tasks, before.tasks))
     assert.is_true(after.handles <= before.handles, ("%d handles, before %d"):format(after.handles, before.handles))
     assert.is_true(descriptors() <= opened, ("%d descriptors, before %d"):format(descriptors(), opened))
-    for i, kilobytes in ipairs(memory()) do
-      local is_flat = Daemon.is_sanitized() or kilobytes - resident[i] < LEEWAY
-      assert.is_true(is_flat, ("host %d: %d kB, before %d"):format(i, kilobytes, resident[i]))
+    for i, kilobytes in ipairs(grown) do
+      assert.is_true(Daemon.is_sanitized() or kilobytes < LEEWAY, ("host %d: %d kB more than before"):format(i, kilobytes))
     end
     assert_no_errors()
   end)

@@ -20,6 +20,7 @@ local eventually = require("support.eventually")
 
 local HOST, NAME, EVIL = "127.0.0.1", "a@127.0.0.1", "evil@127.0.0.1"
 local CONFIG = [[return { name = "a@127.0.0.1", via = "self", erlang = { cookie = "secret", epmd = "auto" } }]]
+local QUICK = 4 -- seconds for a node that does as it should: less than strangers are waited for, who have 5 and 7
 local LEEWAY = 16384 -- kilobytes that the engine may grow by, most of it the VM's own: machine code, what awaits collection
 
 describe("an engine among strangers", function()
@@ -43,7 +44,7 @@ describe("an engine among strangers", function()
     assert(friend:connect(NAME, { port = port }))
     local link = friend.links[NAME]
     local frame, key = control.ping(link.self_node, { 1 })
-    assert(link:call(key, frame, 5))
+    assert(link:call(key, frame, 30))
     friend:disconnect(NAME)
     eventually(function() return #friend:names() == 0 end)
     return timer.now() - began
@@ -64,13 +65,13 @@ describe("an engine among strangers", function()
     fn()
     hang_up()
     eventually(function() return Usage.of(pid).descriptors <= before.descriptors end)
-    assert.is_true(greet() < 1)
+    assert.is_true(greet() < QUICK)
     local after = Usage.of(pid)
     assert.is_true(Daemon.is_sanitized() or after.memory - before.memory < LEEWAY, ("grew by %d kB"):format(after.memory - before.memory))
     local said = complaints()
     assert.is_true(#said <= most_lines and (#said > 0) == (most_lines > 0), table.concat(said, "\n"))
-    task.sleep(0.5)
-    assert.is_true(Usage.of(pid).cpu - after.cpu < 0.1, "it is not idle again")
+    task.sleep(1)
+    assert.is_true(Usage.of(pid).cpu - after.cpu < 0.2, "it is not idle again")
   end
 
   local function evil_peer()
@@ -138,10 +139,10 @@ describe("an engine among strangers", function()
       end
       local slowest = 0
       for _ = 1, 5 do slowest = math.max(slowest, greet()) end
-      assert.is_true(slowest < 2, slowest .. " s")
+      assert.is_true(slowest < QUICK, slowest .. " s")
       assert.is_true(Usage.of(pid).descriptors <= before + 128 + 256)
       -- 7 s for a handshake, 5 for a request.
-      eventually(function() return Usage.of(pid).descriptors <= before end, 9)
+      eventually(function() return Usage.of(pid).descriptors <= before end)
     end)
   end)
 
@@ -151,6 +152,7 @@ describe("an engine among strangers", function()
         name = EVIL, creation = 5, challenge = 17, cookie = "secret", peer = NAME, flags = handshake.FLAGS,
       }):open()
       local before, began = Usage.of(pid).descriptors, timer.now()
+      local peak = before
       for _ = 1, 50 do
         for door, bytes in pairs({ [port] = name, [epmd_port] = epmd_messages.alive({ name = ("n"):rep(30), port = 1 }) }) do
           local stream = dial(door)
@@ -161,9 +163,13 @@ describe("an engine among strangers", function()
             end
           end)
         end
+        peak = math.max(peak, Usage.of(pid).descriptors) -- the first may have had their time before the last come
       end
-      eventually(function() return Usage.of(pid).descriptors >= before + 100 end)
-      eventually(function() return Usage.of(pid).descriptors <= before end, 9)
+      eventually(function()
+        peak = math.max(peak, Usage.of(pid).descriptors)
+        return peak >= before + 10
+      end)
+      eventually(function() return Usage.of(pid).descriptors <= before end)
       assert.is_true(timer.now() - began > 4, "they had some time")
     end)
   end)
@@ -181,9 +187,9 @@ describe("an engine among strangers", function()
       local slowest = 0
       repeat
         slowest = math.max(slowest, greet())
-      until is_held_up or timer.now() - began > 10
+      until is_held_up or timer.now() - began > 60
       assert.is_true(is_held_up, "it takes questions without end")
-      assert.is_true(slowest < 1, slowest .. " s")
+      assert.is_true(slowest < QUICK, slowest .. " s")
     end)
   end)
 

@@ -94,23 +94,31 @@ describe("the engine and real Erlang nodes", function()
     end
   end)
 
-  it("stay linked whatever the ticktime of each is", function()
-    local engines = {}
-    for i, ticktime in ipairs({ 1, 60 }) do
-      engines[i] = start_engine(([[return { name = "t%d@127.0.0.1", via = "list", sync_offset = 0, interval = 0.5,
-        node_list = { "c@127.0.0.1" }, connect = { "erlang", cookie = "x", ticktime = %d }, HOOKS }]]):format(ticktime, ticktime))
-      engines[i]:expect("this is an Erlang node now")
-    end
-    local erl = start_erl("c@127.0.0.1", { arguments = { "-kernel", "net_ticktime", "4" } })
-    for _, engine in ipairs(engines) do engine:expect("up: c@127.0.0.1") end
-    task.sleep(6)
-    for _, engine in ipairs(engines) do assert.is_false(engine:has_said("down:")) end
-    engines[1]:signal("STOP")
-    task.sleep(2) -- twice its ticktime, half of the other's
-    engines[1]:signal("CONT")
+  -- An engine and a node that are linked, each with a ticktime of its own.
+  local function start_linked(ticktime, net_ticktime)
+    local engine = start_engine(([[return { name = "a@127.0.0.1", via = "list", sync_offset = 0, interval = 0.5,
+      node_list = { "c@127.0.0.1" }, connect = { "erlang", cookie = "x", ticktime = %d }, HOOKS }]]):format(ticktime))
+    engine:expect("this is an Erlang node now")
+    local erl = start_erl("c@127.0.0.1", { arguments = { "-kernel", "net_ticktime", tostring(net_ticktime) } })
+    engine:expect("up: c@127.0.0.1")
+    return engine, erl
+  end
+
+  it("stay linked though their ticktime is far less than its own: it answers their ticks", function()
+    local engine, erl = start_linked(60, 4)
+    task.sleep(8)
+    assert.is_false(engine:has_said("down:"))
+    assert.are.equal("['a@127.0.0.1']", erl:eval("nodes(hidden)"))
+  end)
+
+  it("stay linked though it was stopped for more than its ticktime, if theirs is longer", function()
+    local engine, erl = start_linked(5, 16)
+    engine:signal("STOP")
+    task.sleep(7) -- half of theirs
+    engine:signal("CONT")
     task.sleep(1)
-    assert.is_false(engines[1]:has_said("down:"))
-    assert.are.equal("['t1@127.0.0.1','t60@127.0.0.1']", erl:eval("lists:sort(nodes(hidden))"))
+    assert.is_false(engine:has_said("down:"))
+    assert.are.equal("['a@127.0.0.1']", erl:eval("nodes(hidden)"))
   end)
 
   it("are connected from a list, go down when they halt, and come back at the next poll", function()
@@ -123,11 +131,11 @@ describe("the engine and real Erlang nodes", function()
     engine:expect("up: d@127.0.0.1")
     assert.are.equal("['a@127.0.0.1']", c:eval("nodes(hidden)"))
     c:halt()
-    engine:expect("down: c@127.0.0.1 (closed)", 1)
+    engine:expect("down: c@127.0.0.1 (closed)")
     forget(c)
     c:stop()
     c = start_erl("c@127.0.0.1")
-    engine:expect("up: c@127.0.0.1", 3)
+    engine:expect("up: c@127.0.0.1")
     assert.are.equal("['a@127.0.0.1']", c:eval("nodes(hidden)"))
   end)
 
@@ -141,10 +149,10 @@ describe("the engine and real Erlang nodes", function()
     assert.is_false(engine:has_said("down:"))
     local stopped_at = timer.now()
     erl:signal("STOP")
-    engine:expect("down: c@127.0.0.1 (tick timeout)", 5.2)
-    assert.is_true(timer.now() - stopped_at <= 5.1)
+    engine:expect("down: c@127.0.0.1 (tick timeout)")
+    assert.is_true(timer.now() - stopped_at <= 1.25 * 4 + 2)
     erl:signal("CONT")
-    engine:expect("up: c@127.0.0.1", 8)
+    engine:expect("up: c@127.0.0.1")
   end)
 
   it("see no link go down when the config is touched", function()
@@ -176,12 +184,18 @@ describe("the engine and real Erlang nodes", function()
     engine:expect("this is an Erlang node now")
     local erl = start_erl("c@127.0.0.1")
     engine:expect("false (wrong cookie: all nodes need the same one, see cookie and cookie_file)")
-    task.sleep(4)
-    local attempts = 0
-    for _, line in ipairs(erl.log) do
-      if line:find("Connection attempt from node", 1, true) then attempts = attempts + 1 end
+    local began = timer.now()
+    local function attempts()
+      local count = 0
+      for _, line in ipairs(erl.log) do
+        if line:find("Connection attempt from node", 1, true) then count = count + 1 end
+      end
+      return count
     end
-    assert.is_true(attempts >= 2 and attempts <= 8, attempts .. " attempts in 4 s")
+    eventually(function() return attempts() >= 2 end)
+    task.sleep(4)
+    local took = timer.now() - began
+    assert.is_true(attempts() <= 2 * took, ("%d attempts in %g s"):format(attempts(), took))
     assert.are.equal("[]", erl:eval("nodes(connected)"))
   end)
 
@@ -203,7 +217,7 @@ describe("the engine and real Erlang nodes", function()
     assert.are.equal("pong", erl:eval("net_adm:ping('b@127.0.0.1')"))
     local third = start_engine(config("a"))
     third:expect("this is an Erlang node now")
-    third:expect("up: c@127.0.0.1", 15) -- erl registers again, with its own delay
+    third:expect("up: c@127.0.0.1") -- erl registers again, with its own delay
   end)
 
   it("have their likes: two engines that dial each other at once have one link", function()

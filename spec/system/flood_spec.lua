@@ -4,13 +4,14 @@ local Group = require("support.group")
 local Network = require("support.netns")
 
 local FORGED = 1000000
-local MOST_LATE = 50 -- milliseconds, of a timer of 100
+local MOST_LATE, MOST_LATE_ONCE = 50, 250 -- milliseconds, of a timer of 100
 local SECRET = "0123456789abcdef"
 
--- Beside the cluster that is flooded a timer runs. What the process had to wait for a processor is not its own delay.
+-- Beside the cluster that is flooded a timer runs. What the process had to wait for a processor is not its own delay; nor
+-- what a virtual host takes without a word, so the two latest ticks may be later: a flood makes many late, or none.
 local CONFIG = [[
 local task, timer = require("engine.task"), require("engine.timer")
-local worst = 0
+local latest = { 0, 0, 0 }
 
 local function waited()
   local file = io.open("/proc/self/schedstat")
@@ -41,13 +42,15 @@ return {
           local last, had_waited = timer.now(), waited()
           timer.every(0.1, function()
             local now, has_waited = timer.now(), waited()
-            worst = math.max(worst, now - last - 0.1 - (has_waited - had_waited))
+            latest[4] = now - last - 0.1 - (has_waited - had_waited)
+            table.sort(latest, function(a, b) return a > b end)
             last, had_waited = now, has_waited
           end)
           task.sleep(1e6)
         end,
         poll = function()
-          print(("late: %%d ms, memory: %%d kB;"):format(worst * 1000, collectgarbage("count")))
+          print(("late: %%d ms, once: %%d ms, memory: %%d kB;"):format(
+            latest[3] * 1000, latest[1] * 1000, collectgarbage("count")))
           return {}
         end,
       },
@@ -88,13 +91,6 @@ describe("a flood of forged names", function()
 
   local function start(i, options) return group:start(i, CONFIG:format(name(i), options)) end
 
-  local function flood(count, kind)
-    group:run(4, { "run", group.folder:write("flood.lua", FLOOD:format(count, kind)) })
-    group.daemons[4]:expect("flooded", 120)
-    group.daemons[4]:wait()
-    group.daemons[4] = nil
-  end
-
   -- What the first engine has said of a number since line `from`: the largest.
   local function largest(word, from)
     local most = 0
@@ -107,8 +103,9 @@ describe("a flood of forged names", function()
   local function expect_well(kilobytes)
     group.daemons[1].matched["late: "] = #group.daemons[1].log
     group.daemons[1]:expect("late: ")
-    local late, memory = largest("late"), largest("memory")
+    local late, once, memory = largest("late"), largest("once"), largest("memory")
     assert.is_true(late <= MOST_LATE, late .. " ms late")
+    assert.is_true(once <= MOST_LATE_ONCE, once .. " ms late, once")
     assert.is_true(memory < kilobytes, memory .. " kB")
   end
 
@@ -124,15 +121,26 @@ describe("a flood of forged names", function()
     return tonumber(group.daemons[1]:expect("udp: " .. reason .. ": "):match(": (%d+)$"))
   end
 
+  -- Floods the first engine until it has dropped so many: on a loaded host the kernel drops most before.
+  local function flood(count, kind, reason, least)
+    for _ = 1, 5 do
+      group:run(4, { "run", group.folder:write("flood.lua", FLOOD:format(count, kind)) })
+      group.daemons[4]:expect("flooded", 300)
+      group.daemons[4]:wait()
+      group.daemons[4] = nil
+      if counted(reason) > least then return end
+    end
+    error(("fewer than %d were dropped: %s"):format(least, reason), 2)
+  end
+
   it("fills max_nodes at most, and hides nobody who was there before", function()
     for i = 1, 2 do start(i, "max_nodes = 10000") end
     group.daemons[1]:expect("real: " .. name(2) .. ";")
     local from = #group.daemons[1].log
-    flood(FORGED, "plain")
+    flood(FORGED, "plain", "full", 100000)
     expect_well(60000)
     assert.is_true(largest("all", from) <= 10000 and largest("all", from) > 5000)
     never_lost(from)
-    assert.is_true(counted("full") > 100000)
     assert.is_true(group.daemons[1]:has_said("more nodes announce themselves than max_nodes allows"))
   end)
 
@@ -141,19 +149,17 @@ describe("a flood of forged names", function()
     for i = 1, 2 do start(i, secret) end
     group.daemons[1]:expect("real: " .. name(2) .. ";")
     local from = #group.daemons[1].log
-    flood(FORGED, "signed")
+    flood(FORGED, "signed", "mac", 100000)
     expect_well(10000)
     assert.is_true(largest("all") <= 2)
     never_lost(from)
-    assert.is_true(counted("mac") > 100000)
   end)
 
   it("leaves room for signed ones where unsigned ones are taken, too", function()
     local secret = ('secret = "%s", accept_plain = true, max_nodes = 1000'):format(SECRET)
     start(1, secret)
     group.daemons[1]:expect("late: ")
-    flood(20000, "plain")
-    assert.is_true(counted("full") > 1000)
+    flood(20000, "plain", "full", 1000)
     start(2, secret)
     group.daemons[1]:expect("real: " .. name(2) .. ";")
     assert.is_true(largest("all") <= 501, largest("all"))

@@ -10,7 +10,7 @@ local tcp = require("engine.tcp")
 
 local FLAGS, PUBLISHED = handshake.FLAGS, handshake.PUBLISHED
 local OURS, THEIRS, COOKIE = "a@127.0.0.1", "c@127.0.0.1", "the right one"
-local PATIENCE = 10 -- seconds for erl to come
+local PATIENCE = require("support.patience")
 local MAP_TAG, DIGEST_FLAG = 0x20000, 0x4000000
 
 local function u16(number) return string.char(math.floor(number / 256), number % 256) end
@@ -178,7 +178,7 @@ describe("a handshake with erl", function()
   describe("of C", function()
     local function call(cookie)
       local result = assert(process.run({
-        "erl_call", "-v", "-c", cookie, "-n", OURS, "-timeout", 1, "-a", "erlang node", env = { ERL_EPMD_PORT = epmd_port },
+        "erl_call", "-v", "-c", cookie, "-n", OURS, "-timeout", 5, "-a", "erlang node", env = { ERL_EPMD_PORT = epmd_port },
       }))
       return result.stderr .. result.stdout
     end

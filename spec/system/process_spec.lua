@@ -9,10 +9,11 @@ local fs = require("engine.fs")
 local process = require("engine.process")
 local task = require("engine.task")
 local tcp = require("engine.tcp")
-local timer = require("engine.timer")
 local usage = require("support.usage")
 
-local MOST_TO_STOP = 2 -- seconds
+local MOST_TO_STOP = 2 -- seconds; under the sanitizers all is several times slower
+local MOST_TO_STOP_AT_ONCE = 0.5
+if Daemon.is_sanitized() then MOST_TO_STOP, MOST_TO_STOP_AT_ONCE = 3, 0.9 end
 
 local folder, daemon
 
@@ -26,11 +27,10 @@ local function start(more, options)
 end
 
 local function assert_stops()
-  local since = timer.now()
-  local ended = daemon:stop()
+  local ended, took = daemon:timed_stop()
   daemon = nil
   assert.are.same({ code = 0 }, ended)
-  assert(timer.now() - since < MOST_TO_STOP, ("it took %.2f s"):format(timer.now() - since))
+  assert(took < MOST_TO_STOP, ("it took %.2f s"):format(took))
 end
 
 local function around()
@@ -64,20 +64,21 @@ describe("a log", function()
   end
 
   local function await_polls(count)
-    eventually(function() return tonumber(fs.read(folder.path .. "/polls") or 0) >= count end, 10)
+    eventually(function() return tonumber(fs.read(folder.path .. "/polls") or 0) >= count end)
   end
 
   it("that nobody reads stops nothing; what it lacks is counted, and said when it is read again", function()
     local engine = start_with('2>"$1/log"')
     await_polls(10)
     local reader = assert(process.start({ "cat", folder.path .. "/log" }))
-    local said = task.timeout(5, function()
+    local said = task.timeout(30, function()
       for line in reader:lines() do
         local count = line:match("warn  %[log%] (%d+) messages were lost in")
         if count then return tonumber(count) end
       end
     end)
-    assert(said and said >= 400 and said < 1000, tostring(said))
+    local polls = tonumber(fs.read(folder.path .. "/polls"))
+    assert(said and said >= 400 and said <= 50 * (polls + 1), tostring(said))
     reader:close()
     engine:kill("TERM")
     assert.are.same({ code = 0 }, engine:wait())
@@ -121,10 +122,10 @@ describe("SIGTERM", function()
     daemon:expect("LIVE NODES")
     daemon:signal("TERM")
     daemon:expect("stopping")
-    local since = timer.now()
-    assert.equal(1, daemon:stop().code)
+    local ended, took = daemon:timed_stop()
     daemon = nil
-    assert(timer.now() - since < 0.5)
+    assert.equal(1, ended.code)
+    assert(took < MOST_TO_STOP_AT_ONCE, ("it took %.2f s"):format(took))
   end)
 
   it("ends it in the middle of a handshake", function()
@@ -132,7 +133,7 @@ describe("SIGTERM", function()
     local _, port = listener:address()
     folder:write("homies.lua", provider(('return { { name = "other@127.0.0.1", port = %d } }'):format(port)))
     start('connect = { "erlang", cookie = "secret", epmd = "off" }, connect_timeout = 60')
-    local stream = assert(task.timeout(10, listener.accept, listener))
+    local stream = assert(task.timeout(30, listener.accept, listener))
     assert(stream:read(3))
     assert_stops()
     stream:close()
@@ -256,7 +257,7 @@ describe("a jump of the wall clock", function()
     for _, jump in ipairs({ { "+1d", "set forward by 86400 s" }, { "-1d", "set back by 172800 s" } }) do
       folder:write("clock", jump[1])
       daemon:expect(jump[2])
-      daemon:expect("poll " .. last_poll() + 10, 2)
+      daemon:expect("poll " .. last_poll() + 10)
     end
     assert_stops()
   end)

@@ -75,7 +75,7 @@ describe("beside a neighbour, in a process that goes on,", function()
 
   local function goes_on_beside(text)
     daemon:expect(text)
-    await_neighbour(BUDGET + 0.15)
+    await_neighbour(BUDGET + 0.3)
     assert.is_false(daemon:has_said("in a row"), "so late that it was not polled any more")
   end
 
@@ -205,7 +205,7 @@ describe("beside a neighbour, in a process that goes on,", function()
         for data in function() return stream:read() end do self.kept[#self.kept + 1] = data end
       end
       function M.poll() return { "a@h" } end]]):format(path), "on_down = function() print('lost') end")
-    daemon:expect("serve() failed: not enough memory")
+    daemon:expect("not enough memory") -- in serve(), or in the poll that comes when that waits
     daemon:expect("starts afresh")
     await_neighbour(0.3)
     assert.is_false(daemon:has_said("lost"))
@@ -247,8 +247,8 @@ describe("one call of a provider's that cannot be interrupted", function()
       via = function() return { (("a"):rep(40000):find((".-"):rep(12) .. "b")) } end }]])
     local daemon = Daemon.start({ folder.path .. "/config.lua" })
     local started = timer.now()
-    daemon:expect("provider function", 20)
-    local ended = daemon:wait(30)
+    daemon:expect("provider function")
+    local ended = daemon:wait()
     folder:remove()
     assert.equal(70, ended.code)
     assert.is_true(daemon:has_said("the process ends"))

@@ -2,7 +2,7 @@
 -- The unit in a real systemd: what that sees of the engine, and that the engine can do its work as confined as it is.
 local Machine = require("support.machine")
 local eventually = require("support.eventually")
-local timer = require("engine.timer")
+local usage = require("support.usage")
 
 -- Sanitizers have their leaks looked for by a tracer, which the unit forbids.
 local UNTRACED = "Environment=ASAN_OPTIONS=detect_leaks=0\n"
@@ -74,7 +74,7 @@ describe("the unit", function()
     local ok = pcall(eventually, function()
       seen = machine:show(property)
       return seen == value
-    end, 10)
+    end)
     if not ok then error(("%s: expected %q, found %q\n%s"):format(property, value, seen, machine:journal("-n", "40")), 2) end
   end
 
@@ -103,9 +103,9 @@ describe("the unit", function()
     expect("StatusText", "1 found, 1 live")
     expect("SubState", "running")
     assert.equal(pid, machine:show("MainPID"))
-    local since = timer.now()
-    machine:systemctl("stop", "peerage-lua")
-    assert.is_true(timer.now() - since < 2)
+    local engine = ("%s/root/proc/%s"):format(machine.pid, pid)
+    local took = usage.time({ "self", machine.pid, engine }, function() machine:systemctl("stop", "peerage-lua") end)
+    assert(took < 2, took)
     assert.equal("success 0", machine:show("Result") .. " " .. machine:show("ExecMainStatus"))
   end)
 
@@ -165,7 +165,7 @@ describe("the unit", function()
     machine:run("sleep", "4") -- it is fed
     assert.equal(pid, machine:show("MainPID"))
     machine:run("kill", "-STOP", pid)
-    eventually(function() return tonumber(machine:show("NRestarts")) >= 1 end, 10)
+    eventually(function() return tonumber(machine:show("NRestarts")) >= 1 end)
     expect("StatusText", "2 found, 2 live")
   end)
 

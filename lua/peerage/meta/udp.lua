@@ -49,13 +49,13 @@ function Socket:send(data, host, port) end
 --- time, a second raises. What ICMP says of datagrams that were sent is no error here.
 ---@return string|nil data
 ---@return engine.udp.Sender|string sender or a message; always the same object: it tells of the datagram received last
----@return string? code "ECANCELED" once the socket is closed
+---@return number|string read_at when it was read from the socket, in seconds of engine.timer; or a code: "ECANCELED" once the
+---  socket is closed
 function Socket:receive() end
 
---- Iterates over datagrams, without end, until the socket is closed: `for data, sender in socket:messages() do`.
---- It does not suspend the task while datagrams are there.
----@return fun(socket: engine.udp.Socket): string?, engine.udp.Sender receive
----@return engine.udp.Socket socket
+--- Iterates over datagrams, without end, until the socket is closed: `for data, sender, read_at in
+--- socket:messages() do`. It does not suspend the task while datagrams are there, and costs less than receive().
+---@return fun(): string?, engine.udp.Sender, number next
 function Socket:messages() end
 
 --- Lists the interfaces anew, joins the group on new ones and leaves it on those that are gone. Cheap if nothing changed.

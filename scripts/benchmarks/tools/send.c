@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Sends datagrams to a multicast group on the loopback interface no faster than its member takes them:
-// `bench-send GROUP PORT COUNT FILE`. FILE has one datagram a line, in hexadecimal; they are sent in turn, over and over.
-// Prints what was sent and what the kernel dropped, as /proc/net/udp counts it.
+// `bench-send [--single] GROUP PORT COUNT FILE`. FILE has one datagram a line, in hexadecimal; they are sent in turn,
+// over and over; with --single each when the one before was taken, so that a member gets one at a time, whatever the
+// machine does. Prints what was sent and what the kernel dropped, as /proc/net/udp counts it.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +14,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 64, MAX_LINE = 4096, MAX_QUEUED = 100000 }; // bytes; with a batch more it stays below net.core.rmem_default
+enum {
+    BATCH = 64,
+    MAX_LINE = 4096,
+    MAX_QUEUED = 100000
+}; // bytes; with a batch more it stays below net.core.rmem_default
 static const struct timespec moment = {.tv_nsec = 20000};
 static const int patience = 500000; // moments; for the member to come, and to take what is queued
 
@@ -48,30 +53,31 @@ static struct queue look(unsigned port) {
     return queue;
 }
 
-// A socket is bound before it joins. /proc/net/igmp has the groups as numbers in the byte order of the host.
-static void await_membership(const char *group) {
-    char text[4096], wanted[16];
-    snprintf(wanted, sizeof wanted, "%08X ", inet_addr(group));
-    for (int i = 0; i < patience; i++) {
-        FILE *file = fopen("/proc/net/igmp", "r");
-        if (!file) fail("/proc/net/igmp");
-        text[fread(text, 1, sizeof text - 1, file)] = 0;
-        fclose(file);
-        if (strstr(text, wanted)) return;
-        nanosleep(&moment, NULL);
-    }
-    errno = ETIMEDOUT;
-    fail("nobody is in the group");
-}
-
-static void await(unsigned port, int members, unsigned long bytes) {
+static void await_room(unsigned port, unsigned long bytes) {
     for (int i = 0; i < patience; i++) {
         struct queue queue = look(port);
-        if (queue.members >= members && queue.bytes <= bytes) return;
+        if (queue.members && queue.bytes <= bytes) return;
         nanosleep(&moment, NULL);
     }
     errno = ETIMEDOUT;
-    fail(members ? "the member does not take what is sent" : "no member");
+    fail("the member does not take what is sent");
+}
+
+// Until a member is bound and has joined: what comes between is not dropped, but was never queued.
+static void await_member(const char *group, unsigned port) {
+    char text[65536], wanted[16];
+    snprintf(wanted, sizeof wanted, "\t%08X ", inet_addr(group));
+    for (int i = 0; i < patience; i++) {
+        int fd = open("/proc/net/igmp", O_RDONLY | O_CLOEXEC);
+        ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+        if (length < 0) fail("/proc/net/igmp");
+        close(fd);
+        text[length] = 0;
+        if (strstr(text, wanted) && look(port).members) return;
+        nanosleep(&moment, NULL);
+    }
+    errno = ETIMEDOUT;
+    fail("no member");
 }
 
 static size_t read_datagrams(const char *path, struct iovec **datagrams) {
@@ -101,30 +107,41 @@ static int open_socket(const char *group, unsigned port) {
     return fd;
 }
 
+// Sends `count` datagrams, the next of them first.
+static void send_batch(int fd, const struct iovec *datagrams, size_t kinds, size_t next, unsigned count) {
+    struct mmsghdr batch[BATCH] = {0};
+    for (unsigned i = 0; i < count; i++) {
+        batch[i].msg_hdr = (struct msghdr){.msg_iov = (struct iovec *)&datagrams[(next + i) % kinds], .msg_iovlen = 1};
+    }
+    for (unsigned sent = 0; sent < count;) {
+        int more = sendmmsg(fd, batch + sent, count - sent, 0);
+        if (more < 0) fail("sendmmsg");
+        sent += (unsigned)more;
+    }
+}
+
 int main(int argc, char **argv) {
-    if (argc != 5) {
-        fputs("usage: bench-send GROUP PORT COUNT FILE\n", stderr);
+    int is_single = argc > 1 && !strcmp(argv[1], "--single");
+    if (argc != 5 + is_single) {
+        fputs("usage: bench-send [--single] GROUP PORT COUNT FILE\n", stderr);
         return 64;
     }
-    unsigned port = (unsigned)atoi(argv[2]);
-    size_t left = strtoul(argv[3], NULL, 10), next = 0;
+    char **arguments = argv + 1 + is_single;
+    unsigned port = (unsigned)atoi(arguments[1]), most = is_single ? 1 : BATCH;
+    size_t total = strtoul(arguments[2], NULL, 10);
     struct iovec *datagrams = NULL;
-    size_t kinds = read_datagrams(argv[4], &datagrams);
-    int fd = open_socket(argv[1], port);
+    size_t kinds = read_datagrams(arguments[3], &datagrams);
+    int fd = open_socket(arguments[0], port);
     prctl(PR_SET_TIMERSLACK, 1);
-    await(port, 1, MAX_QUEUED);
-    await_membership(argv[1]);
+    await_member(arguments[0], port);
     unsigned long dropped = look(port).drops;
-    for (struct mmsghdr batch[BATCH] = {0}; left;) {
-        unsigned count = left < BATCH ? (unsigned)left : BATCH;
-        for (unsigned i = 0; i < count; i++) batch[i].msg_hdr = (struct msghdr){.msg_iov = &datagrams[(next + i) % kinds], .msg_iovlen = 1};
-        int sent = sendmmsg(fd, batch, count, 0);
-        if (sent < 0) fail("sendmmsg");
-        left -= (size_t)sent;
-        next += (size_t)sent;
-        await(port, 1, MAX_QUEUED);
+    for (size_t next = 0; next < total;) {
+        unsigned count = total - next < most ? (unsigned)(total - next) : most;
+        send_batch(fd, datagrams, kinds, next, count);
+        next += count;
+        await_room(port, is_single ? 0 : MAX_QUEUED);
     }
-    await(port, 1, 0);
-    printf("%s %lu\n", argv[3], look(port).drops - dropped);
+    await_room(port, 0);
+    printf("%zu %lu\n", total, look(port).drops - dropped);
     return 0;
 }

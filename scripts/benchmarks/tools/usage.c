@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Runs a command and writes what it used, by wait4(2), as one JSON object: `bench-usage [--until-output] FILE COMMAND…`.
-// What it writes to stderr comes on stdout, too: the engine's log is there.
-// Signals to the process group reach the command; this process waits for it whatever comes.
+// Runs a command and writes what it used, by wait4(2), as one JSON object: `bench-usage [--until-output] FILE
+// COMMAND…`. What it writes to stderr comes on stdout, too: the engine's log is there. Signals to the process group
+// reach the command; this process waits for it whatever comes.
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -40,15 +40,17 @@ static pid_t start(char **command, const int *output) {
     _exit(127);
 }
 
-// Seconds from `began` to the first byte that it wrote, upon which it is ended; negative if it wrote none.
+// Seconds from `began` to the first byte that it wrote, upon which it is ended; negative if it wrote none. What it
+// writes is handed on.
 static double end_at_output(pid_t pid, const int *output, double began) {
-    char byte;
+    char bytes[4096];
     close(output[1]);
-    ssize_t count = read(output[0], &byte, 1);
-    double took = count == 1 ? now() - began : -1;
+    ssize_t count = read(output[0], bytes, sizeof bytes);
+    double took = count > 0 ? now() - began : -1;
     kill(pid, SIGTERM);
-    while (read(output[0], &byte, 1) > 0)
-        ;
+    for (; count > 0; count = read(output[0], bytes, sizeof bytes)) {
+        if (write(STDOUT_FILENO, bytes, (size_t)count) != count) fail("stdout");
+    }
     return took;
 }
 

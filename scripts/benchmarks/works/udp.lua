@@ -1,56 +1,50 @@
 -- SPDX-License-Identifier: MIT
---- An announcement, from the socket into the set of who is known. A sender keeps the receiver's queue full and never
---- overfull; what a process used in all is shared out among the datagrams that it got.
+--- An announcement, from the socket into the set of who is known: what a process used beyond its start, shared out among
+--- the datagrams that it got. A sender waits while the receiver's queue is long, so that next to nothing is dropped. The
+--- bare loop is quicker than that sender: it sleeps more often, and gets fewer at a time than the others.
 local announcement = require("peerage.announcement")
+local ports = require("benchmarks.ports")
 local report = require("benchmarks.report")
-local task = require("engine.task")
 local timer = require("engine.timer")
-local udp = require("engine.udp")
 
 local M = {}
 
 local GROUP = "230.1.1.1"
 local SECRET = "a secret for the bench"
 local PLAIN, SIGNED, SLOW = 2000000, 200000, 100000 -- datagrams; each signed one has a stamp of its own
+local FIRST = 1000 -- datagrams of the run that shows what a start takes
 local PATIENCE = 60 -- seconds until what was heard is also found
+local NEVER = 3600 * 1000 -- milliseconds
 local TITLE = { plain = "announcements, %s names", signed = "signed, %s names" }
-
-local function free_port()
-  local socket = assert(udp.open({ port = 0 }))
-  local _, port = socket:address()
-  socket:close()
-  return port
-end
 
 local function name_of(i) return ("app%d@10.%d.%d.%d"):format(i, math.floor(i / 65536), math.floor(i / 256) % 256, i % 256) end
 
 local function to_hex(data) return (data:gsub(".", function(one) return ("%02x"):format(one:byte()) end)) end
 
--- A file for bench-send: plain ones are sent again and again, a signed one counts once.
+local function datagram(case, context, i, now)
+  local number = i % case.names
+  if i > case.count then number = case.names end -- of one more name than there is room for
+  local name = name_of(number)
+  if case.kind == "plain" then return to_hex(announcement.write_plain(name)) end
+  local said = { type = "announce", instance = ("%08d"):format(number), stamp = now + i, name = name }
+  return to_hex(announcement.write_signed(said, SECRET, context))
+end
+
+-- Files for bench-send: plain ones are sent again and again, a signed one counts once; and one with one more name.
 local function write_datagrams(measure, case, port)
   local lines, now, context = {}, timer.wall_clock(), announcement.context(GROUP, port)
-  for i = 1, case.kind == "plain" and case.names or case.count do
-    local said = { type = "announce", instance = ("%08d"):format(i % case.names), stamp = now + i, name = name_of(i % case.names) }
-    lines[i] = to_hex(case.kind == "plain" and announcement.write_plain(said.name)
-      or announcement.write_signed(said, SECRET, context))
-  end
-  return measure.folder:write("datagrams", table.concat(lines, "\n") .. "\n")
+  for i = 1, case.kind == "plain" and case.names or case.count do lines[i] = datagram(case, context, i, now) end
+  return measure.folder:write("datagrams", table.concat(lines, "\n") .. "\n"),
+    measure.folder:write("excess", datagram(case, context, case.count + 1, now) .. "\n")
 end
 
 -- Sends, and returns how many came through.
-local function send(measure, port, count, file)
-  local _, lines = measure:run({ measure.tools .. "/bench-send", GROUP, port, count, file })
+local function send(measure, port, count, file, is_single)
+  local command = { measure.tools .. "/bench-send", GROUP, port, count, file }
+  if is_single then table.insert(command, 2, "--single") end
+  local _, lines = measure:run(command)
   local sent, dropped = lines[1]:match("^(%d+) (%d+)$")
   return sent - dropped
-end
-
-local function await(lines, wanted)
-  local line = task.timeout(PATIENCE, function()
-    for line in lines.pop, lines do
-      if line:find(wanted, 1, true) then return line end
-    end
-  end)
-  if not line then error(("the engine did not say %q in %d s"):format(wanted, PATIENCE), 0) end
 end
 
 local function commands(measure, port)
@@ -63,35 +57,52 @@ local function commands(measure, port)
   }
 end
 
-local function environment(case, port, verify)
-  return {
-    BENCH_PORT = port, BENCH_NAMES = case.names, BENCH_SECRET = case.kind == "signed" and SECRET or false,
-    BENCH_VERIFY = verify and "1" or false,
-  }
+-- Sends to one that listens. That the engine knows all names shows when it has no room for one more.
+local function serve(measure, case, who, options)
+  local port, is_engine = ports.udp(), who == "peerage-lua"
+  local file, excess = write_datagrams(measure, case, port)
+  return measure:serve(commands(measure, port)[who], function(lines)
+    local received = send(measure, port, case.count, file, options.count and not is_engine)
+    if case.count >= case.names then send(measure, port, 1, excess) end
+    if is_engine and case.count >= case.names then measure.await(lines, "max_nodes", PATIENCE) end
+    return received
+  end, {
+    count = options.count, env = {
+      BENCH_PORT = port, BENCH_ROOM = case.names, BENCH_SECRET = case.kind == "signed" and SECRET or false,
+      BENCH_SYNC_OFFSET = options.sync_offset,
+    },
+  })
 end
 
--- Raises unless the engine comes to know all names.
-local function verify(measure, case)
-  local port, once = free_port(), { kind = case.kind, names = case.names, count = case.names }
-  measure:serve(commands(measure, port)["peerage-lua"], function(lines)
-    send(measure, port, once.count, write_datagrams(measure, once, port))
-    await(lines, ("known %d"):format(case.names))
-  end, { env = environment(case, port, true) })
-end
-
---- Cost of one datagram.
+--- CPU of one datagram.
 ---@param measure bench.Measure
 ---@param case { kind: "plain"|"signed", names: integer, count: integer }
 ---@param who "peerage-lua"|"bare C"|"node"|"elixir"
----@param what "cpu"|"instructions"
----@return number cost seconds of CPU, or instructions
-function M.cost(measure, case, who, what)
-  local port = free_port()
-  local file = write_datagrams(measure, case, port)
-  local used, received = measure:serve(commands(measure, port)[who], function()
-    return send(measure, port, case.count, file)
-  end, { count = what == "instructions", env = environment(case, port) })
-  return used[what] / received
+---@return number seconds
+function M.cost(measure, case, who)
+  local first = { kind = case.kind, names = case.names, count = math.min(FIRST, case.names - 1, math.floor(case.count / 2)) }
+  local start, received_first = serve(measure, first, who, { sync_offset = 0 })
+  local used, received = serve(measure, case, who, { sync_offset = 0 })
+  return (used.cpu - start.cpu) / (received - received_first)
+end
+
+-- Instructions of a whole run. How often the engine polls while it hears of new names, and how many datagrams the bare loop
+-- gets at a time, is chance: the former polls never, the latter gets one at a time.
+local function count_run(measure, case, who)
+  local used, received = serve(measure, case, who, { sync_offset = NEVER, count = true })
+  if received < case.count then error(("%d of %d datagrams were lost"):format(case.count - received, case.count), 0) end
+  return used.instructions
+end
+
+--- Instructions of one datagram of a name that is known: the slope between two runs.
+---@param measure bench.Measure
+---@param case { kind: "plain"|"signed", names: integer, few: integer, many: integer } datagrams; `few` have all names
+---@param who "peerage-lua"|"bare C"
+---@return number instructions
+function M.count(measure, case, who)
+  local function total(count) return count_run(measure, { kind = case.kind, names = case.names, count = count }, who) end
+  local few = total(case.few)
+  return (total(case.many) - few) / (case.many - case.few)
 end
 
 local function make_case(measure, kind, names, budget)
@@ -100,10 +111,9 @@ local function make_case(measure, kind, names, budget)
   }
   local runners = {}
   local function add(who, runner, case)
-    runner.who, runner.run = who, function() return { cpu = M.cost(measure, case or measured, who, "cpu") } end
+    runner.who, runner.run = who, function() return { cpu = M.cost(measure, case or measured, who) } end
     runners[#runners + 1] = runner
   end
-  verify(measure, measured)
   add("bare C", {})
   add("peerage-lua", {})
   if kind == "plain" then

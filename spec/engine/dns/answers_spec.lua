@@ -107,9 +107,9 @@ describe("DNS answers", function()
 
   it("of one family stand, with a message, when the other's does not come", function()
     serve({ ["a.x"] = by_type({ A = false, AAAA = { answers = { AAAA } } }) })
-    local list, message = ask("a.x", { family = "any", timeout = 0.2 })
+    local list, message = ask("a.x", { family = "any", timeout = 1 })
     assert.same({ "fd00::1" }, addresses_of(list))
-    assert.equal(("no answer from %s to a.x A within 0.2 s"):format(client.server.address), message)
+    assert.equal(("no answer from %s to a.x A within 1 s"):format(client.server.address), message)
   end)
 
   it("are not certain when one family has none and the other is SERVFAIL", function()
@@ -120,26 +120,26 @@ describe("DNS answers", function()
   it("that do not come are ETIMEDOUT after the whole timeout, with its length", function()
     serve({ ["a.x"] = SILENCE })
     local began = timer.now()
-    assert_failure("ETIMEDOUT", ("no answer from %s to a.x A within 0.3 s"):format(client.server.address),
-      ask("a.x", { timeout = 0.3 }))
+    assert_failure("ETIMEDOUT", ("no answer from %s to a.x A within 1 s"):format(client.server.address),
+      ask("a.x", { timeout = 1 }))
     local took = timer.now() - began
-    assert.is_true(took > 0.25 and took < 0.6, took)
+    assert.is_true(took > 0.9 and took < 2, took)
     assert.equal(2, client.server:count("a.x"))
   end)
 
   it("are asked for as often as `tries` says, within the same timeout", function()
     serve({ ["a.x"] = SILENCE })
     local began = timer.now()
-    assert_failure("ETIMEDOUT", "within 0.3 s", ask("a.x", { timeout = 0.3, tries = 4 }))
-    assert.is_true(timer.now() - began < 0.6)
+    assert_failure("ETIMEDOUT", "within 1 s", ask("a.x", { timeout = 1, tries = 4 }))
+    assert.is_true(timer.now() - began < 2)
     assert.equal(4, client.server:count("a.x"))
   end)
 
   it("from nobody are ESERVFAIL at once", function()
     serve({}):stop()
     local began = timer.now()
-    assert_failure("ESERVFAIL", client.server.address, ask("a.x", { timeout = 5 }))
-    assert.is_true(timer.now() - began < 1)
+    assert_failure("ESERVFAIL", client.server.address, ask("a.x", { timeout = 60 }))
+    assert.is_true(timer.now() - began < 10)
   end)
 
   it("that are truncated are asked for again over TCP: 1,000 addresses", function()
@@ -159,9 +159,9 @@ describe("DNS answers", function()
   it("that are truncated and do not come over TCP are ETIMEDOUT after the timeout", function()
     serve({ ["a.x"] = function(question) return question.transport == "udp" and { truncated = true } or nil end })
     local began = timer.now()
-    assert_failure("ETIMEDOUT", "within 0.3 s", ask("a.x", { timeout = 0.3 }))
+    assert_failure("ETIMEDOUT", "within 1 s", ask("a.x", { timeout = 1 }))
     local took = timer.now() - began
-    assert.is_true(took > 0.25 and took < 0.6, took)
+    assert.is_true(took > 0.9 and took < 2, took)
   end)
 
   it("that are truncated late do not outlast the timeout over TCP", function()
@@ -170,13 +170,15 @@ describe("DNS answers", function()
       ["a.x"] = function(question)
         asked = asked + 1
         if question.transport == "tcp" or asked == 1 then return nil end
-        task.sleep(0.15)
+        task.sleep(0.6)
         return { truncated = true }
       end,
     })
     local began = timer.now()
-    assert_failure("ETIMEDOUT", "within 0.3 s", ask("a.x", { timeout = 0.3 }))
-    assert.is_true(timer.now() - began < 0.4)
+    assert_failure("ETIMEDOUT", "within 1.2 s", ask("a.x", { timeout = 1.2 }))
+    local took = timer.now() - began
+    assert.is_true(took < 2, took)
+    assert.equal(1, client.server:count("a.x", "A", "tcp"))
   end)
 
   it("follow CNAMEs in any order and letter case, with the least TTL of the chain", function()

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 local ErlangNode = require("support.erlang_node")
 local SlowTcp = require("support.slow_tcp")
+local eventually = require("support.eventually")
 local handshake = require("peerage.erlang.handshake")
 local log = require("engine.log")
 local task = require("engine.task")
@@ -28,7 +29,7 @@ describe("an attempt to link to a node", function()
       end
     end)
     local _, port = listener:address()
-    return { port = port, timeout = 1 }
+    return { port = port, timeout = 30 }
   end
 
   local function acceptor(status)
@@ -121,7 +122,9 @@ describe("an attempt to link to a node", function()
         end
       end
       assert.are.same({ { true }, { true } }, task.all({ dial(a, b), dial(b, a) }))
+      eventually(function() return #a.events > 0 and #b.events > 0 end)
       task.sleep(4 * slowest)
+      eventually(function() return not (next(a.attempts) or next(b.attempts) or next(a.arriving) or next(b.arriving)) end)
       assert.are.same({ { "+b@127.0.0.1" }, { "+a@127.0.0.1" } }, { a.events, b.events })
       assert.are.same({}, { next(a.attempts), next(b.attempts), next(a.arriving), next(b.arriving), next(a.proved), next(b.proved) })
     end
@@ -148,11 +151,10 @@ describe("an attempt to link to a node", function()
         stream:close()
       end
     end)
-    task.sleep(0.05)
-    assert.are.equal(1, a.arriving["b@127.0.0.1"])
-    assert.is_true(a:connect("b@127.0.0.1", at(b, { timeout = 1 })))
+    eventually(function() return a.arriving["b@127.0.0.1"] == 1 end)
+    assert.is_true(a:connect("b@127.0.0.1", at(b, { timeout = 5 })))
     assert.are.same({ "+b@127.0.0.1" }, a.events)
-    assert.is_true(claims > 1)
+    eventually(function() return claims > 1 end)
     claiming:cancel()
   end)
 

@@ -55,14 +55,14 @@ describe("a link, to a peer that misbehaves,", function()
     local asking = task.spawn(function()
       while stream:write(questions) do rounds = rounds + 1 end
     end)
-    local before, asked
-    repeat -- until it is stuck
-      before = rounds
+    local unsent
+    eventually(function() -- it is stuck
+      local before = rounds
       task.sleep(0.2)
-      asked = rounds
-    until asked == before
-    local unsent = node.links["peer1@127.0.0.1"].unsent_size
-    assert.is_true(unsent > 0 and unsent < 1024 * 1024, unsent .. " bytes wait to be sent")
+      unsent = node.links["peer1@127.0.0.1"].unsent_size
+      return rounds == before and unsent > 0
+    end)
+    assert.is_true(unsent < 1024 * 1024, unsent .. " bytes wait to be sent")
     assert.is_true(is_alive())
     asking:cancel()
     stream:close()

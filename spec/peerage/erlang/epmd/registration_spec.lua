@@ -34,7 +34,7 @@ describe("a registration with EPMD", function()
 
   local function await(is_so, seconds)
     local started = timer.now()
-    assert.is_true(task.timeout(seconds or 3, function()
+    assert.is_true(task.timeout(seconds or 30, function()
       while not is_so() do task.sleep(0.002) end
       return true
     end))
@@ -124,7 +124,7 @@ describe("a registration with EPMD", function()
     local server = serve()
     local registration = assert(start("a"))
     server:close()
-    assert.is_true(await(function() return registered() == "a" end) < 1)
+    assert.is_true(await(function() return registered() == "a" end) < 5)
     assert.equal(1, has_said("warn", "epmd ended the registration, which is made again: it is gone"))
     assert.equal(1, has_said("info", "epmd is served here"))
     assert.equal(2, registration:counters().registered)
@@ -140,7 +140,7 @@ describe("a registration with EPMD", function()
     list[1]:close()
     table.remove(names, 1)
     local all = table.concat(names, " ")
-    assert.is_true(await(function() return registered() == all end) < 1)
+    assert.is_true(await(function() return registered() == all end) < 10)
     assert.equal(2, has_said("info", "epmd is served here"))
     local serving = 0
     for i = 2, 21 do serving = serving + (list[i].server and 1 or 0) end
@@ -151,13 +151,13 @@ describe("a registration with EPMD", function()
     local server = serve()
     local registration = assert(start("a"))
     server:close()
-    serve()
-    local thief = assert(epmd.register({ name = "a", port = 1 }, { port = port }))
+    local entries = serve().entries
+    entries.a = { name = "a", port = 1 } -- before the registration can be made again
     await(function() return has_said("error", "the name is in use") == 1 end)
     task.sleep(0.5)
     assert.equal(1, has_said("error", "the name is in use"))
     assert.is_false(registration:is_registered())
-    thief:close()
+    entries.a = nil
     await(function() return registration:is_registered() end)
     assert.equal(5000, epmd.port_of("a", HOST, { port = port }))
   end)
@@ -174,8 +174,8 @@ describe("a registration with EPMD", function()
       end
     end)
     assert(start("a"))
-    task.sleep(1)
-    assert.is_true(tries >= 3 and tries <= 6, tries) -- after 0.1, 0.2, 0.4 s
+    local took = await(function() return tries == 5 end) -- after 0.1, 0.2, 0.4, 0.8 s
+    assert.is_true(took > 0.9, took)
   end)
 
   it("is tried again where it may not listen, and says so", function()

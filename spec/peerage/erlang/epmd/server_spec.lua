@@ -46,7 +46,7 @@ describe("the embedded EPMD", function()
 
   -- Its tasks take a moment to see what was done to a connection.
   local function await(counter, value)
-    task.timeout(2, function()
+    task.timeout(30, function()
       while server:counters()[counter] ~= value do task.sleep(0.001) end
     end)
     assert.equal(value, server:counters()[counter])
@@ -189,16 +189,16 @@ describe("the embedded EPMD", function()
   end)
 
   describe("with a limit in time", function()
-    before_each(function() start({ deadline = 0.2 }) end)
+    before_each(function() start({ deadline = 1 }) end)
 
     it("ends a connection that sends a byte now and then", function()
       local stream, started, request = connect(), timer.now(), messages.alive({ name = "slow", port = 5000 })
       local at = 0
       while at < #request and stream:write(request:sub(at + 1, at + 1)) do
         at = at + 1
-        task.sleep(0.05)
+        task.sleep(0.25)
       end
-      assert.is_true(at < #request and timer.now() - started < 1, at)
+      assert.is_true(at < #request and timer.now() - started < 20, at)
       stream:close()
       await("too slow", 1)
       assert.equal(0, server:counters().names)
@@ -216,7 +216,7 @@ describe("the embedded EPMD", function()
 
     it("keeps those that are registered for longer", function()
       local stream = assert(register("a"))
-      task.sleep(0.3)
+      task.sleep(1.5)
       assert.equal(5000, epmd.port_of("a", HOST, options))
       stream:close()
     end)
