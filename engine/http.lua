@@ -21,7 +21,7 @@ local function prepare(settings)
   local url, fields
   url, message, code = urls.parse(core, settings.url)
   if not url then return nil, message, code end
-  local asked = { url = url, method = settings.method, body = settings.body, has_identity = true }
+  local asked = { url = url, method = settings.method, body = settings.body, fields = false, has_identity = true, has_proxy = false }
   fields, message, code = options.fields(settings)
   if not fields then return nil, exchange.label(asked, message), code end
   asked.fields = fields
@@ -29,9 +29,9 @@ local function prepare(settings)
 end
 
 -- What a transfer gives in the end: status, fields, the rest.
-local function read_answer(settings, asked, status, ...)
-  if not status then return nil, exchange.fail(settings, asked, ...) end
-  return status, headers.parse((...)), select(2, ...)
+local function read_answer(settings, asked, status, fields, more, ...)
+  if not status then return nil, exchange.fail(settings, asked, fields, more, ...) end
+  return status, headers.join(fields, more), ...
 end
 
 -- Asks, and asks again where it is sent. Gives the last transfer, what was asked, and what it gave.

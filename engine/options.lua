@@ -1,7 +1,11 @@
 -- SPDX-License-Identifier: MIT
 --- Option tables of the engine's own functions: names, types and ranges. A wrong one is a wrong call, and raises.
 --- Invariant: values are read with raw access only.
+local new_table = require("table.new") -- LuaJIT's: one that need not grow
+
 local M = {}
+
+local ROOM = 16
 
 ---@class engine.options.Rule
 ---@field [1] "string"|"boolean"|"integer"|"table" type
@@ -24,7 +28,7 @@ end
 ---@param level integer whom an error blames, as with `error`
 ---@return table<string, any> values a new table
 function M.read(given, rules, level)
-  local values = {}
+  local values = new_table(0, ROOM)
   for name, rule in next, rules do values[name] = rule.default end
   if given == nil then return values end
   if type(given) ~= "table" then error("expected a table of options, found a " .. type(given), level + 1) end

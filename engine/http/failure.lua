@@ -3,7 +3,7 @@
 local M = {}
 
 -- By libcurl's number, libcurl-errors(3).
-local CONNECT, LATE, TLS, TOO_BIG = 7, 28, 35, 63
+local CONNECT, LATE, TLS, SEND, RECEIVE, TOO_BIG = 7, 28, 35, 55, 56, 63
 local PROTOCOL, CERTIFICATE = "EPROTO", "ECERT"
 local CODES = {
   [5] = "ENOTFOUND", -- CURLE_COULDNT_RESOLVE_PROXY
@@ -18,6 +18,9 @@ local CODES = {
   [82] = CERTIFICATE, -- CURLE_SSL_CRL_BADFILE
   [83] = CERTIFICATE, -- CURLE_SSL_ISSUER_ERROR
 }
+-- What the system says of a connection that was there.
+local BROKEN = { ECONNRESET = "ECONNRESET", EPIPE = "ECONNRESET", ETIMEDOUT = "ETIMEDOUT" }
+
 local TEXTS = {
   [18] = "the connection was closed before the answer was complete",
   [27] = "not enough memory",
@@ -65,7 +68,8 @@ end
 function M.explain(limits, result, text, phase, code, reason)
   if result == LATE and phase then return late(limits, phase), "ETIMEDOUT" end
   if result == TOO_BIG then return too_big(limits, text), "EMSGSIZE" end
-  if code and (result == CONNECT or phase ~= "connect" and code == "ECONNRESET") then return reason, code end
+  if code and result == CONNECT then return reason, code end
+  if BROKEN[code] and (result == TLS or result == SEND or result == RECEIVE) then return reason, BROKEN[code] end
   if result == CONNECT then return plain(text), "ECONNREFUSED" end
   local known = CODES[result] or PROTOCOL
   local words = TEXTS[result] or (text ~= "" and plain(text) or ("libcurl's error %d"):format(result))

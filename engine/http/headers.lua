@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
---- Header fields: those of a request are checked, those of an answer read. Pure. What a value says is in no message.
+--- Header fields: those of a request are checked, those of an answer put together. Pure. What a value says is in no message.
 local M = {}
 
 local TOKEN = "^[%w!#$%%&'*+.^_`|~-]+$" -- RFC 9110 section 5.6.2
@@ -74,24 +74,19 @@ function M.lay_out(fields)
   return lines
 end
 
---- Reads the head of an answer.
----@param head string the status line and what follows
----@return table<string, string> values by lower-case name; several of one name with ", " between them, but Set-Cookie,
----  whose values hold commas, with line breaks
-function M.parse(head)
-  local values, lists = {}, {}
-  if head:find("\n[ \t]") then head = head:gsub("\r?\n[ \t]+", " ") end
-  for name, value in head:gmatch("\n([^:\r\n]+):[ \t]*([^\r\n]*)") do
-    name = name:lower()
-    if value:find("[ \t]$") then value = value:gsub("[ \t]+$", "") end
-    local first, list = values[name], lists[name]
-    if list then
-      list[#list + 1] = value
-    elseif first then
-      lists[name] = { first, value }
-    else
-      values[name] = value
-    end
+--- Puts the values of one name together.
+---@param values table<string, string> by lower-case name; changed
+---@param more? string[] names and values in turn, which came later
+---@return table<string, string> values several of one name with ", " between them, but Set-Cookie, whose values hold
+---  commas, with line breaks
+function M.join(values, more)
+  if not more then return values end
+  local lists = {}
+  for i = 1, #more, 2 do
+    local name = more[i]
+    local list = lists[name] or { values[name] }
+    list[#list + 1] = more[i + 1]
+    lists[name] = list
   end
   for name, list in next, lists do values[name] = table.concat(list, name == "set-cookie" and "\n" or ", ") end
   return values

@@ -14,6 +14,7 @@ enum { MAX_IDLE = 16 }; // connections that are kept while there is no transfer
 struct socket {
     uv_poll_t poll; // first: on_socket_closed frees it
     curl_socket_t fd;
+    int events;     // that are polled for
     bool is_wanted; // by libcurl
     LIST_ENTRY(socket) sibling;
 };
@@ -113,6 +114,7 @@ static void act(curl_socket_t fd, int events) {
 
 static void on_ready(uv_poll_t *poll, int status, int events) {
     struct socket *socket = (struct socket *)poll;
+    if (status < 0) socket->events = 0; // libuv has stopped
     int found = (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
     if (socket->is_wanted)
         act(socket->fd, status < 0 ? CURL_CSELECT_ERR : found);
@@ -162,9 +164,10 @@ static int on_poll_wanted(CURL *easy, curl_socket_t fd, int what, void *context,
         return 0;
     }
     if (!ticker || !place || (!socket && !(socket = open_socket(fd)))) return 0;
+    int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
     socket->is_wanted = true;
-    uv_poll_start(&socket->poll, (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0),
-                  on_ready);
+    if (events != socket->events) uv_poll_start(&socket->poll, events, on_ready); // which begins with a stop
+    socket->events = events;
     return 0;
 }
 

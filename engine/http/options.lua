@@ -6,13 +6,14 @@ local options = require("engine.options")
 
 local M = {}
 
+local NONE = {}
 local MOST_REDIRECTS = 20
 local MAX_TOKEN = 64 * 1024 -- bytes
 
 local BOTH = {
   url = { "string" },
   method = { "string", default = "GET" },
-  headers = { "table", default = {} },
+  headers = { "table", default = NONE },
   body = { "string" },
   timeout = { "number", default = 10 },
   connect_timeout = { "number", default = 5 },
@@ -67,7 +68,7 @@ local function check(settings, level)
       error(('option "%s": expected text without control characters, found %s'):format(name, value == "" and '""' or "some"), level)
     end
   end
-  if not settings.method:find("^%u+$") then
+  if not settings.method:find("^%u[%u-]*$") then
     error(('option "method": expected one like GET, found "%s"'):format(settings.method), level)
   end
   if settings.client_key and not settings.client_cert then
@@ -101,6 +102,7 @@ end
 --- The header fields of a request; a token is read anew each time. May wait.
 ---@return engine.http.Field[]? fields, string? message, string? code
 function M.fields(settings)
+  if settings.headers == NONE and not settings.if_none_match and not settings.bearer_file then return NONE end
   local fields, message, code = headers.read(settings.headers)
   if not fields then return nil, message, code end
   local more = { ["If-None-Match"] = settings.if_none_match }

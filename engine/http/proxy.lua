@@ -55,20 +55,23 @@ local function is_exempt(host, list)
   return false
 end
 
+local function variable(getenv, name)
+  local value = getenv(name)
+  return value ~= "" and value or nil
+end
+
 --- The proxy through which a host is asked.
 ---@param scheme "http"|"https"
 ---@param host string as in engine.http.Url
 ---@param getenv? fun(name: string): string? for specs; os.getenv
 ---@return string? proxy as libcurl takes it
 function M.find(scheme, host, getenv)
-  local function variable(name)
-    local value = (getenv or os.getenv)(name)
-    return value ~= "" and value or nil
-  end
-  local proxy = variable(scheme .. "_proxy") or scheme == "https" and variable("HTTPS_PROXY")
-    or variable("all_proxy") or variable("ALL_PROXY")
-  if not proxy or is_exempt(host, variable("no_proxy") or variable("NO_PROXY") or "") then return nil end
-  return proxy
+  getenv = getenv or os.getenv
+  local proxy = variable(getenv, scheme .. "_proxy") or scheme == "https" and variable(getenv, "HTTPS_PROXY")
+    or variable(getenv, "all_proxy") or variable(getenv, "ALL_PROXY")
+  if not proxy then return nil end
+  local exempt = variable(getenv, "no_proxy") or variable(getenv, "NO_PROXY") or ""
+  return not is_exempt(host, exempt) and proxy or nil
 end
 
 return M

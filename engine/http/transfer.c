@@ -4,6 +4,7 @@
 #include "../account.h"
 #include "../handle.h"
 #include "../timer.h"
+#include "head.h"
 #include "multi.h"
 #include <math.h>
 #include <string.h>
@@ -63,14 +64,15 @@ static CURL *take_easy(void) {
     return spare_count ? spare[--spare_count] : curl_easy_init();
 }
 
-// Nothing is left in it of what it was told, but its buffers.
+// Nothing is left in it of what it was told, but its buffers; and the system's last error, which would be taken for the
+// next one's.
 static void put_back(CURL *easy) {
+    long error = 0;
     if (!easy) return;
+    curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &error);
+    if (error || spare_count == MAX_SPARE) return curl_easy_cleanup(easy);
     curl_easy_reset(easy);
-    if (spare_count < MAX_SPARE)
-        spare[spare_count++] = easy;
-    else
-        curl_easy_cleanup(easy);
+    spare[spare_count++] = easy;
 }
 
 static void on_close(struct pe_handle *handle) {
@@ -89,7 +91,7 @@ static const struct pe_handle_class transfer_class = {.name = "http transfer", .
 // In a callback of libcurl's.
 static bool append(struct transfer *transfer, struct buffer *buffer, const char *bytes, size_t count) {
     if (count > buffer->room - buffer->size) {
-        size_t room = buffer->room ? 2 * buffer->room : 1024;
+        size_t room = buffer->room ? 2 * buffer->room : 256;
         while (room < buffer->size + count) room *= 2;
         pe_account_charge(transfer->handle.scope->account);
         char *grown = pe_account_allocate(NULL, buffer->bytes, buffer->room, room);
@@ -165,7 +167,7 @@ static const char *phase_of(const struct transfer *transfer) {
 static int push_failure(lua_State *L, const struct transfer *transfer) {
     long number = 0;
     curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &number);
-    int status = transfer->status ? transfer->status : -(int)number;
+    int status = number ? -(int)number : transfer->status;
     lua_pushnil(L);
     lua_pushinteger(L, transfer->result);
     lua_pushstring(L, transfer->text);
@@ -176,12 +178,12 @@ static int push_failure(lua_State *L, const struct transfer *transfer) {
     return 6;
 }
 
-static int push_head(lua_State *L, const struct transfer *transfer) {
+static int push_head(lua_State *L, struct transfer *transfer) {
     long status = 0;
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
     lua_pushinteger(L, status);
-    lua_pushlstring(L, transfer->head.bytes, transfer->head.size);
-    return 2;
+    pe_head_push(L, transfer->head.bytes, transfer->head.size);
+    return 3;
 }
 
 static void stop(struct transfer *transfer, CURLcode result) {
@@ -217,7 +219,7 @@ static int push(lua_State *L, void *operation) {
     if (transfer->result || !transfer->has_head) return push_failure(L, transfer);
     push_head(L, transfer);
     lua_pushlstring(L, transfer->body.bytes, transfer->body.size);
-    return 3;
+    return 4;
 }
 
 static bool is_ready(const struct transfer *transfer) {

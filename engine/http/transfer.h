@@ -16,8 +16,8 @@ void pe_transfer_shut_down(void);
 /// libcurl's options, each followed by its value: a number, a string (copied), or a list of strings. `seconds`: until
 /// the answer is there whole. `limit`: bytes of its body at most. With `idle`, a stream: `seconds` until its head is
 /// there, then it ends after `idle` seconds of silence; and when `limit` bytes wait to be read, the server waits.
-///   transfer:answer() -> status, head, body                       waits
-///   transfer:head()   -> status, head                             waits
+///   transfer:answer() -> status, fields, more, body               waits; see pe_head_push
+///   transfer:head()   -> status, fields, more                     waits
 ///   transfer:read()   -> data | nil (the end)                     waits
 ///   transfer:close()
 /// Each of those that wait gives on failure `nil, result, text, phase, code, reason`: libcurl's result and text, how

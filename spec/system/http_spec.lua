@@ -33,7 +33,7 @@ local CONFIG = [[
 local function has(command) return assert(process.run({ "sh", "-c", "command -v " .. command })).code == 0 end
 
 describe("engine.http and nginx", function()
-  local files, server, ca
+  local certificates, files, server, ca
   local is_there = has("nginx") and has("openssl") and has("faketime")
 
   -- The server, unless there is none: then the spec says so.
@@ -42,16 +42,25 @@ describe("engine.http and nginx", function()
     return is_there
   end
 
-  before_each(function()
+  setup(function()
     if not is_there then return end
-    files = folder.new()
-    files:sh("chmod 755 . && mkdir -m 755 www")
-    files:write("www/hello", "hello\n")
-    nginx.make_certificates(files, {
+    certificates = folder.new()
+    nginx.make_certificates(certificates, {
       good = { san = "DNS:localhost,IP:127.0.0.1" },
       expired = { san = "IP:127.0.0.1", expired = true },
       other = { san = "DNS:other.test" },
     })
+  end)
+
+  teardown(function()
+    if is_there then certificates:remove() end
+  end)
+
+  before_each(function()
+    if not is_there then return end
+    files = folder.new()
+    files:sh("chmod 755 . && mkdir -m 755 www && cp " .. certificates.path .. "/* .")
+    files:write("www/hello", "hello\n")
     ca = files.path .. "/ca.pem"
     server = nginx.start(files, (CONFIG:gsub("FOLDER", files.path)))
   end)
@@ -125,15 +134,23 @@ describe("engine.http and nginx", function()
       options.url, options.ca_file = url(5), ca
       return http.request(options)
     end
+    files:sh("openssl pkey -in good.key -aes128 -passout pass:secret -out locked.key")
+    for reason, options in pairs({
+      ["could not load PEM client certificate"] = { client_cert = files.path .. "/none.pem" },
+      ["unable to set private key file: '" .. files.path .. "/locked.key'"] = {
+        client_cert = files.path .. "/good.pem", client_key = files.path .. "/locked.key",
+      },
+    }) do
+      local answer, message, code = ask(options)
+      assert.is_nil(answer)
+      assert.is_truthy(message:find("certificate: " .. reason, 1, true), message)
+      assert.equal("ECERT", code)
+    end
     local both = files:write("both.pem", files:sh("cat good.pem good.key"))
     assert.equal(400, assert(ask({})).status)
     assert.equal(200, assert(ask({ client_cert = files.path .. "/good.pem", client_key = files.path .. "/good.key" })).status)
     assert.equal(200, assert(ask({ client_cert = both })).status)
     assert.equal(400, assert(ask({})).status)
-    local answer, message, code = ask({ client_cert = files.path .. "/none.pem" })
-    assert.is_nil(answer)
-    assert.is_truthy(message:find("certificate: could not load PEM client certificate", 1, true), message)
-    assert.equal("ECERT", code)
   end)
 
   it("go from plain to TLS where they are sent, and not back", function()
