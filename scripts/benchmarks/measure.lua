@@ -170,16 +170,24 @@ function M.await(lines, text, seconds)
   return at or error(("expected a line with %q, none came in %d s"):format(text, seconds), 0)
 end
 
---- What each of `large - small` units of work costs, beyond starting and ending: the slope between two runs.
+--- What each of `large - small` units of work costs, beyond starting and ending: the slopes between two runs.
 ---@param make fun(count: integer): string[], bench.Options|nil
 ---@param small integer
 ---@param large integer
----@param what "cpu"|"instructions" of bench.Used
----@return number cost of one unit
-function M:slope(make, small, large, what)
+---@return { cpu: number, wall: number, instructions: number|nil } costs of one unit, as in bench.Used
+function M:slopes(make, small, large)
   local few, many = self:run(make(small)), self:run(make(large))
-  return (many[what] - few[what]) / (large - small)
+  local costs = {}
+  for _, what in ipairs({ "cpu", "wall", "instructions" }) do
+    costs[what] = many[what] and (many[what] - few[what]) / (large - small)
+  end
+  return costs
 end
+
+--- One of them.
+---@param what "cpu"|"instructions"
+---@return number cost of one unit
+function M:slope(make, small, large, what) return self:slopes(make, small, large)[what] end
 
 --- Whether there is such a command. Waits.
 ---@param command string

@@ -6,6 +6,7 @@ local account = require("engine.account")
 local dns = require("engine.dns")
 local eventually = require("support.eventually")
 local folder = require("support.folder")
+local fs = require("engine.fs")
 local http = require("engine.http")
 local process = require("engine.process")
 local scopes = require("engine.scope")
@@ -54,10 +55,23 @@ local function temporary_folder()
   return made
 end
 
+-- What the descriptors are of: a socket has a number that does not recur.
 local function open_descriptors()
-  local count = 0
-  for _ in ipairs(require("engine.fs").list("/proc/self/fd")) do count = count + 1 end
-  return count
+  local open = {}
+  for _, fd in ipairs(fs.list("/proc/self/fd")) do
+    local what = fs.readlink("/proc/self/fd/" .. fd)
+    if what then open[what] = true end -- else it was that of the list
+  end
+  return open
+end
+
+-- Connections kept of requests before may be closed meanwhile; that is no matter.
+local function opened_since(before)
+  local new = {}
+  for what in pairs(open_descriptors()) do
+    if not before[what] then new[#new + 1] = what end
+  end
+  return new
 end
 
 describe("http.request", function()
@@ -183,7 +197,7 @@ describe("http.request", function()
     for i = 1, 40 do tasks[i] = task.spawn(http.request, { url = it_is.url }) end
     for i = 1, 40 do assert.equal("ok", assert(tasks[i]:wait()).body) end
     it_is:stop()
-    assert.is_true(open_descriptors() <= before + 17, open_descriptors() - before .. " more")
+    assert.is_true(#opened_since(before) <= 16, #opened_since(before) .. " more")
   end)
 
   it("reaches IPv6, and a Unix socket", function()
@@ -528,7 +542,7 @@ describe("what a request has opened", function()
     local asking = task.spawn(http.request, { url = url })
     mute:accept():close()
     asking:cancel()
-    assert.equal(before, open_descriptors())
+    assert.same({}, opened_since(before))
     mute:close()
   end)
 
@@ -558,7 +572,7 @@ describe("what a request has opened", function()
     fail_in_all_ways()
     local before = open_descriptors()
     for _ = 1, 5 do fail_in_all_ways() end
-    assert.equal(before, open_descriptors())
+    assert.same({}, opened_since(before))
   end)
 
   it("is charged to who asked", function()

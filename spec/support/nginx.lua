@@ -10,7 +10,7 @@ M.__index = M
 local ATTEMPTS = 20 -- to have ports that nobody takes meanwhile
 
 local CONFIG = [[
-daemon off; master_process off; worker_processes 1;
+user root; daemon off; master_process off; worker_processes 1;
 error_log stderr notice; pid nginx.pid;
 events { worker_connections 1024; }
 http {
