@@ -540,9 +540,10 @@ describe("what a request has opened", function()
     local mute = assert(tcp.listen({ host = "127.0.0.1" }))
     local url, before = ("https://127.0.0.1:%d/"):format((select(2, mute:address()))), open_descriptors()
     local asking = task.spawn(http.request, { url = url })
-    mute:accept():close()
+    local stream = mute:accept()
     asking:cancel()
-    assert.same({}, opened_since(before))
+    assert.equal(1, #opened_since(before)) -- the server's end
+    stream:close()
     mute:close()
   end)
 
