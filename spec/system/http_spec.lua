@@ -28,6 +28,7 @@ local CONFIG = [[
     listen 127.0.0.1:PORT5 ssl; root FOLDER/www; ssl_certificate good.pem; ssl_certificate_key good.key;
     ssl_client_certificate ca.pem; ssl_verify_client on;
   }
+  server { listen 127.0.0.1:PORT6 ssl; root FOLDER/www; ssl_certificate ca.pem; ssl_certificate_key ca.key; }
 ]]
 
 local function has(command) return assert(process.run({ "sh", "-c", "command -v " .. command })).code == 0 end
@@ -96,6 +97,7 @@ describe("engine.http and nginx", function()
   it("trust no certificate that they need not", function()
     if not ready() then return end
     refused({ url = url(2) }, "certificate: unable to get local issuer certificate", "ECERT")
+    refused({ url = url(6) }, "certificate: self-signed certificate", "ECERT")
     refused({ url = url(3), ca_file = ca }, "certificate: certificate has expired", "ECERT")
     local wrong_name = "certificate: no alternative certificate subject name matches target host name '127.0.0.1'"
     refused({ url = url(4), ca_file = ca }, wrong_name, "ECERT")

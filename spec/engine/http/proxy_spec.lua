@@ -65,27 +65,54 @@ describe("the proxy", function()
     end
   end)
 
-  it("is asked for what only it can find, and not for what is near", function()
-    local files, it_is = folder.new(), server.start(function(request)
-      return request.path:find("/x$") and server.answer("by proxy") or nil
-    end)
+  -- What a process prints that asks for these URLs with these proxies: of each the body or the message.
+  local function ask(proxies, ...)
+    local files = folder.new()
     local script = files:write("ask.lua", [[
       local http = require("engine.http")
       for i = 1, #arg do
-        local answer, message = http.request({ url = arg[i] })
+        local answer, message = http.request({ url = arg[i], timeout = 1 })
         print(answer and answer.body or message)
       end
     ]])
+    local command = { Daemon.binary(), "run", script, ... }
+    command.env, command.timeout = proxies, 20
+    local ended = assert(process.run(command))
+    files:remove()
+    return ended.stdout
+  end
+
+  it("is asked for what only it can find, and not for what is near", function()
+    local it_is = server.start(function(request) return request.path:find("/x$") and server.answer("by proxy") or nil end)
     local near = server.start(function() return server.answer("near") end)
-    local ended = assert(process.run({
-      Daemon.binary(), "run", script, "http://nowhere.invalid/x", near.url, "http://nowhere.invalid/end",
-      env = { http_proxy = "http://joe:pass@localhost:" .. it_is.port, no_proxy = "127.0.0.0/8", all_proxy = false },
-      timeout = 20,
-    }))
-    local request = it_is.requests[1]
-    for _, each in ipairs({ it_is, near, files }) do (each.stop or each.remove)(each) end
+    finally(function()
+      it_is:stop()
+      near:stop()
+    end)
+    local proxies = { http_proxy = "http://joe:pass@localhost:" .. it_is.port, no_proxy = "127.0.0.0/8", all_proxy = false }
     local failure = "GET http://nowhere.invalid/end (by a proxy): the connection was closed without an answer\n"
-    assert.equal("by proxy\nnear\n" .. failure, ended.stdout)
+    assert.equal("by proxy\nnear\n" .. failure,
+      ask(proxies, "http://nowhere.invalid/x", near.url, "http://nowhere.invalid/end"))
+    local request = it_is.requests[1]
     assert.same({ "http://nowhere.invalid/x", "Basic am9lOnBhc3M=" }, { request.path, request.headers["proxy-authorization"] })
+  end)
+
+  it("may refuse, say nothing, or not be there", function()
+    local mute = server.start(function(_, stream) stream:read() end)
+    local wary = server.start(function() return server.answer("", {}, "403 Forbidden") end)
+    finally(function()
+      mute:stop()
+      wary:stop()
+    end)
+    local plain, tls = "http://nowhere.invalid/", "https://nowhere.invalid/"
+    local function said(proxy, first, second)
+      assert.equal(("GET %s (by a proxy): %s\nGET %s (by a proxy): %s\n"):format(plain, first, tls, second),
+        ask({ http_proxy = proxy, https_proxy = proxy, no_proxy = false, NO_PROXY = false }, plain, tls))
+    end
+    said(mute.url, "no answer within 1 s", "no connection within 1 s")
+    mute.listener:close()
+    said(mute.url, "connection refused", "connection refused")
+    assert.equal("\nGET https://nowhere.invalid/ (by a proxy): CONNECT tunnel failed, response 403\n",
+      ask({ http_proxy = wary.url, https_proxy = wary.url, no_proxy = false, NO_PROXY = false }, plain, tls))
   end)
 end)
