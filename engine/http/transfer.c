@@ -12,7 +12,7 @@
 enum {
     MAX_HEADS = 64 * 1024, // bytes of all heads and trailers of one answer; Apache takes 8 kB, nginx 32
     MAX_LISTS = 4,         // options that are lists
-    MAX_SPARE = 8,         // easy handles that are kept; a new one costs as much as a small request
+    MAX_SPARE = 0,         // easy handles that are kept; a new one costs as much as a small request
     CA_CACHE_TIME = 60     // seconds: to read the system's certificates takes about 10 ms
 };
 
