@@ -50,6 +50,11 @@ local function look_up(host, port, seconds)
   return { ("+%s:%d:%s"):format(host, port, table.concat(addresses, ",")) }
 end
 
+local function read_start(settings, asked, transfer, result, code, ...)
+  if transfer or code == "ECANCELED" then return transfer, result, code end
+  return nil, M.fail(settings, asked, result, code, ...)
+end
+
 --- Starts it.
 ---@param core table the C half
 ---@param settings table as options.read gives it
@@ -68,9 +73,7 @@ function M.start(core, settings, asked, deadline)
   end
   local seconds = math.max(0.001, deadline - timer.now())
   local list = plan.lay_out(core, settings, asked, proxy, known)
-  local transfer, result, text = core.start(list, seconds, settings.max_body or BUFFER, settings.idle_timeout)
-  if transfer or text == "ECANCELED" then return transfer, result, text end
-  return nil, M.fail(settings, asked, result, text)
+  return read_start(settings, asked, core.start(list, seconds, settings.max_body or BUFFER, settings.idle_timeout))
 end
 
 --- The message and code of what a transfer gave instead of an answer.

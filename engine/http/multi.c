@@ -1,33 +1,34 @@
 // SPDX-License-Identifier: MIT
-// The multi handle: a uv_poll for each socket that libcurl waits for, one timer for its time limits.
-// Invariant: a socket's poll is closed before the socket is, since its number may come back at once.
+// The multi handle: its sockets are in an epoll(7) set of their own, which is one handle on the loop, and one timer
+// serves its time limits. libcurl closes some sockets without a word: those leave the set by themselves, while a poll
+// of libuv's would meet whoever gets their number next. Invariant: what comes on a connection while nobody waits for it
+// is never taken for an answer.
 #include "multi.h"
 #include <errno.h>
+#include <linux/close_range.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MAX_IDLE = 16 }; // connections that are kept while there is no transfer
-
-struct socket {
-    uv_poll_t poll; // first: on_socket_closed frees it
-    curl_socket_t fd;
-    int events;     // that are polled for
-    bool is_wanted; // by libcurl
-    LIST_ENTRY(socket) sibling;
+enum {
+    MAX_IDLE = 16,   // connections that are kept beside those in use
+    MAX_EVENTS = 64, // that are taken at a time
+    MAX_WASTE = 256  // blocks of what nobody asked for that are read
 };
 
-// A connection is polled on between two requests: to stop and to start that would cost more than its rare events. Other
-// sockets of libcurl's are closed without a word, and so given up at once.
+// Of a descriptor. It stays in the set between two requests, since to take it out and in again would cost more than its
+// rare events.
 struct place {
-    struct socket *socket;
-    bool is_connection;
+    uint32_t events; // that it was put into the set for
+    bool is_wanted;  // by libcurl
+    bool is_idle;    // a connection of HTTP/1 whose last request has been answered
 };
 
 // What is due at once is done in the loop's next turn: a timer of zero would run again and again in the same one.
 struct ticker {
+    uv_poll_t poll;
     uv_timer_t timer;
     uv_idle_t at_once;
     int closed;
@@ -37,11 +38,12 @@ static uv_loop_t *loop;
 static void (*on_done)(void *transfer, CURLcode result);
 static void (*on_turn)(void);
 static CURLM *multi;
+static int polled = -1;       // the set
 static struct ticker *ticker; // while there are transfers
-static int transfers, connections;
+static int transfers;
+static bool has_new;         // transfers that are not begun
 static struct place *places; // by descriptor
 static int place_count;
-static LIST_HEAD(, socket) sockets = LIST_HEAD_INITIALIZER(sockets);
 
 // Returns NULL without memory.
 static struct place *find_place(curl_socket_t fd) {
@@ -55,40 +57,30 @@ static struct place *find_place(curl_socket_t fd) {
     return places + fd;
 }
 
-static void on_socket_closed(uv_handle_t *uv) {
-    free(uv);
-}
-
-static void close_socket(struct socket *socket) {
-    places[socket->fd].socket = NULL;
-    LIST_REMOVE(socket, sibling);
-    uv_close((uv_handle_t *)&socket->poll, on_socket_closed);
-}
-
 static void on_ticker_closed(uv_handle_t *uv) {
     struct ticker *closed = uv->data;
-    if (++closed->closed == 2) free(closed);
+    if (++closed->closed == 3) free(closed);
 }
 
-static void close_connections(void) {
-    curl_multi_cleanup(multi);
-    multi = NULL;
-}
-
-// After the last transfer nothing is left on the loop. libcurl keeps as many connections as there once were transfers.
+// After the last transfer nothing is left on the loop.
 static void rest(void) {
-    struct socket *socket;
     if (transfers || !ticker) return;
-    while ((socket = LIST_FIRST(&sockets))) close_socket(socket);
+    uv_close((uv_handle_t *)&ticker->poll, on_ticker_closed);
     uv_close((uv_handle_t *)&ticker->timer, on_ticker_closed);
     uv_close((uv_handle_t *)&ticker->at_once, on_ticker_closed);
     ticker = NULL;
-    if (connections > MAX_IDLE) close_connections();
+}
+
+// By itself libcurl would keep as many connections as there once were transfers. It looks when one has ended and still
+// counts.
+static void count(int more) {
+    transfers += more;
+    curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)(transfers ? transfers - 1 : 0) + MAX_IDLE);
 }
 
 static void take_out(CURL *easy) {
     curl_multi_remove_handle(multi, easy);
-    transfers--;
+    count(-1);
 }
 
 void pe_multi_remove(CURL *easy) {
@@ -96,6 +88,17 @@ void pe_multi_remove(CURL *easy) {
     rest();
 }
 
+// Other versions of HTTP tell themselves what belongs to which request.
+static void note_idle(CURL *easy) {
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    long version = 0;
+    curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
+    if (version != CURL_HTTP_VERSION_1_0 && version != CURL_HTTP_VERSION_1_1) return;
+    curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
+    if (fd != CURL_SOCKET_BAD && fd < place_count) places[fd].is_idle = !places[fd].is_wanted;
+}
+
+// What has ended is taken out at once: libcurl counts connections by it.
 static void act(curl_socket_t fd, int events) {
     CURLMsg *message;
     int unused;
@@ -105,31 +108,64 @@ static void act(curl_socket_t fd, int events) {
         CURLcode result = message->data.result;
         void *transfer = NULL;
         curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+        if (!result) note_idle(easy);
         take_out(easy);
         on_done(transfer, result);
     }
+}
+
+static void end_turn(void) {
     rest();
     on_turn();
 }
 
+// Something came that nobody waits for: the end, or more than an answer's length said. libcurl would take it for the
+// next answer; of a connection that has ended it makes another.
+static void give_up(curl_socket_t fd) {
+    char waste[4096];
+    epoll_ctl(polled, EPOLL_CTL_DEL, fd, NULL);
+    if (!places[fd].is_idle) return;
+    for (int i = 0; i < MAX_WASTE && recv(fd, waste, sizeof waste, MSG_DONTWAIT) > 0; i++) {
+    }
+    shutdown(fd, SHUT_RDWR);
+}
+
+static void take_events(void) {
+    struct epoll_event events[MAX_EVENTS];
+    int ready = epoll_wait(polled, events, MAX_EVENTS, 0);
+    for (int i = 0; i < ready; i++) {
+        curl_socket_t fd = events[i].data.fd;
+        int found = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
+                    (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+                    (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
+        if (places[fd].is_wanted)
+            act(fd, found);
+        else
+            give_up(fd);
+    }
+}
+
 static void on_ready(uv_poll_t *poll, int status, int events) {
-    struct socket *socket = (struct socket *)poll;
-    if (status < 0) socket->events = 0; // libuv has stopped
-    int found = (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
-    if (socket->is_wanted)
-        act(socket->fd, status < 0 ? CURL_CSELECT_ERR : found);
-    else
-        close_socket(socket);
+    (void)poll, (void)status, (void)events;
+    take_events();
+    end_turn();
+}
+
+static void look_at_time(void) {
+    if (has_new) take_events();
+    has_new = false;
+    act(CURL_SOCKET_TIMEOUT, 0);
+    end_turn();
 }
 
 static void on_due(uv_timer_t *timer) {
     (void)timer;
-    act(CURL_SOCKET_TIMEOUT, 0);
+    look_at_time();
 }
 
 static void on_idle(uv_idle_t *idle) {
     uv_idle_stop(idle);
-    act(CURL_SOCKET_TIMEOUT, 0);
+    look_at_time();
 }
 
 static int on_timer_wanted(CURLM *unused, long milliseconds, void *context) {
@@ -142,35 +178,27 @@ static int on_timer_wanted(CURLM *unused, long milliseconds, void *context) {
     return 0;
 }
 
-static struct socket *open_socket(curl_socket_t fd) {
-    struct socket *socket = calloc(1, sizeof *socket);
-    if (!socket || uv_poll_init(loop, &socket->poll, fd)) {
-        free(socket);
-        return NULL; // its transfers time out
-    }
-    socket->fd = fd;
-    places[fd].socket = socket;
-    LIST_INSERT_HEAD(&sockets, socket, sibling);
-    return socket;
+// Its transfers time out where it fails.
+static void watch(curl_socket_t fd, struct place *place) {
+    struct epoll_event event = {.events = place->events, .data.fd = fd};
+    if (epoll_ctl(polled, EPOLL_CTL_MOD, fd, &event)) epoll_ctl(polled, EPOLL_CTL_ADD, fd, &event);
 }
 
 static int on_poll_wanted(CURL *easy, curl_socket_t fd, int what, void *context, void *unused) {
     struct place *place = find_place(fd);
-    struct socket *socket = place ? place->socket : NULL;
     (void)easy, (void)context, (void)unused;
-    if (what == CURL_POLL_REMOVE) {
-        if (socket) socket->is_wanted = false;
-        if (socket && !place->is_connection) close_socket(socket);
-        return 0;
-    }
-    if (!ticker || !place || (!socket && !(socket = open_socket(fd)))) return 0;
-    int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-    socket->is_wanted = true;
-    if (events != socket->events) uv_poll_start(&socket->poll, events, on_ready); // which begins with a stop
-    socket->events = events;
+    if (!place) return 0;
+    uint32_t events = (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0);
+    bool is_as_before = place->is_wanted && place->events == events;
+    place->is_wanted = what != CURL_POLL_REMOVE;
+    if (!place->is_wanted || is_as_before) return 0;
+    place->is_idle = false;
+    place->events = events;
+    watch(fd, place);
     return 0;
 }
 
+// A number that comes back without a word of its end is still wanted.
 curl_socket_t pe_multi_on_connect(void *status, curlsocktype purpose, struct curl_sockaddr *address) {
     (void)purpose;
     int fd = socket(address->family, address->socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, address->protocol);
@@ -180,17 +208,14 @@ curl_socket_t pe_multi_on_connect(void *status, curlsocktype purpose, struct cur
         if (fd >= 0) close(fd);
         return CURL_SOCKET_BAD;
     }
-    place->is_connection = true;
-    connections++;
+    place->is_idle = false;
+    if (place->is_wanted) watch(fd, place);
     return fd;
 }
 
 int pe_multi_on_disconnect(void *unused, curl_socket_t fd) {
-    struct place *place = places + fd;
     (void)unused;
-    if (place->socket) close_socket(place->socket);
-    place->is_connection = false;
-    connections--;
+    if (fd < place_count) places[fd] = (struct place){0};
     return close(fd);
 }
 
@@ -201,31 +226,48 @@ void pe_multi_open(uv_loop_t *on_loop, void (*when_done)(void *transfer, CURLcod
 }
 
 void pe_multi_close(void) {
-    if (multi) close_connections();
+    if (multi) curl_multi_cleanup(multi);
+    if (polled >= 0) close(polled);
     free(places);
+    multi = NULL;
+    polled = -1;
     places = NULL;
     place_count = 0;
 }
 
-// Returns whether both are there.
-static bool prepare(void) {
-    if (!multi && (multi = curl_multi_init())) {
-        curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_poll_wanted);
-        curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
+// Two sockets with which libcurl wakes itself up would be inherited by programs.
+static int make_multi(void) {
+    if (polled < 0 && (polled = epoll_create1(EPOLL_CLOEXEC)) < 0) return -errno;
+    if (!(multi = curl_multi_init())) return UV_ENOMEM;
+    close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+    curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_poll_wanted);
+    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
+    return 0;
+}
+
+static int make_ticker(void) {
+    if (!(ticker = calloc(1, sizeof *ticker))) return UV_ENOMEM;
+    int status = uv_poll_init(loop, &ticker->poll, polled);
+    if (status) {
+        free(ticker);
+        ticker = NULL;
+        return status;
     }
-    if (!multi || ticker) return multi && ticker;
-    if (!(ticker = calloc(1, sizeof *ticker))) return false;
     uv_timer_init(loop, &ticker->timer);
     uv_idle_init(loop, &ticker->at_once);
-    ticker->timer.data = ticker->at_once.data = ticker;
-    return true;
+    ticker->poll.data = ticker->timer.data = ticker->at_once.data = ticker;
+    uv_poll_start(&ticker->poll, UV_READABLE, on_ready);
+    return 0;
 }
 
 int pe_multi_add(CURL *easy) {
-    if (!prepare()) return UV_ENOMEM;
-    transfers++;
+    int status = multi ? 0 : make_multi();
+    if (!status && !ticker) status = make_ticker();
+    if (status) return status;
+    count(1);
+    has_new = true;
     if (!curl_multi_add_handle(multi, easy)) return 0;
-    transfers--;
+    count(-1);
     rest();
     return UV_ENOMEM;
 }

@@ -2,7 +2,7 @@
 /// Drives libcurl's one multi handle on the loop. Knows no Lua.
 ///   easy  one transfer: a libcurl handle that its owner makes, sets up and frees
 ///   turn  the moment after libcurl has returned: inside its callbacks nothing of it may be called
-/// Invariant: without a transfer there is no handle on the loop; connections that wait to be used again are not polled.
+/// Invariant: without a transfer there is no handle on the loop, though a few connections are kept.
 #pragma once
 
 #include <curl/curl.h>
@@ -13,7 +13,7 @@
 /// result; it may call nothing of libcurl's. `on_turn` comes after each turn and may call anything.
 void pe_multi_open(uv_loop_t *loop, void (*on_done)(void *transfer, CURLcode result), void (*on_turn)(void));
 
-/// Starts a transfer; nothing of it happens before the loop's next turn. Returns 0, or UV_ENOMEM.
+/// Starts a transfer; nothing of it happens before the loop's next turn. Returns 0 or the libuv status of a failure.
 int pe_multi_add(CURL *easy);
 
 /// Ends one that was added and is not done. Never from a callback of libcurl's.

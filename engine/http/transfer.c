@@ -7,13 +7,14 @@
 #include "head.h"
 #include "multi.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
     MAX_HEADS = 64 * 1024, // bytes of all heads and trailers of one answer; Apache takes 8 kB, nginx 32
     MAX_LISTS = 4,         // options that are lists
-    MAX_SPARE = 0,         // easy handles that are kept; a new one costs as much as a small request
-    CA_CACHE_TIME = 60     // seconds: to read the system's certificates takes about 10 ms
+    MAX_STATUS = 999,      // three digits, RFC 9110 section 15
+    CA_CACHE_TIME = 60     // seconds: to read the system's certificates takes about 20 ms
 };
 
 enum wish { HEAD, SOME, ALL };
@@ -42,9 +43,6 @@ struct transfer {
 
 static TAILQ_HEAD(stirred, transfer) stirred = TAILQ_HEAD_INITIALIZER(stirred); // something has come of these
 
-static CURL *spare[MAX_SPARE];
-static int spare_count;
-
 static void stir(struct transfer *transfer) {
     if (!transfer->is_stirred) TAILQ_INSERT_TAIL(&stirred, transfer, next_stirred);
     transfer->is_stirred = true;
@@ -60,27 +58,12 @@ static void empty(struct buffer *buffer) {
     *buffer = (struct buffer){0};
 }
 
-static CURL *take_easy(void) {
-    return spare_count ? spare[--spare_count] : curl_easy_init();
-}
-
-// Nothing is left in it of what it was told, but its buffers; and the system's last error, which would be taken for the
-// next one's.
-static void put_back(CURL *easy) {
-    long error = 0;
-    if (!easy) return;
-    curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &error);
-    if (error || spare_count == MAX_SPARE) return curl_easy_cleanup(easy);
-    curl_easy_reset(easy);
-    spare[spare_count++] = easy;
-}
-
 static void on_close(struct pe_handle *handle) {
     struct transfer *transfer = (struct transfer *)handle;
     calm(transfer);
     if (transfer->is_running) pe_multi_remove(transfer->easy);
     transfer->is_running = false;
-    put_back(transfer->easy);
+    curl_easy_cleanup(transfer->easy); // and is not used again: up to 7.88 what it kept of a head is used after its end
     for (int i = 0; i < MAX_LISTS; i++) curl_slist_free_all(transfer->lists[i]);
     empty(&transfer->head);
     empty(&transfer->body);
@@ -88,18 +71,28 @@ static void on_close(struct pe_handle *handle) {
 
 static const struct pe_handle_class transfer_class = {.name = "http transfer", .on_close = on_close};
 
+// As much as account.c lets a task have: garbage is only known after a collection.
+static bool is_allowed(const struct pe_account *account, size_t more) {
+    return account->memory_limit == SIZE_MAX || account->bytes + more <= 2 * account->memory_limit;
+}
+
+static bool grow(struct buffer *buffer, size_t size, struct pe_account *account) {
+    size_t room = buffer->room ? 2 * buffer->room : 256;
+    while (room < size) room *= 2;
+    if (!is_allowed(account, room - buffer->room)) return false;
+    pe_account_charge(account);
+    char *grown = pe_account_allocate(NULL, buffer->bytes, buffer->room, room);
+    pe_account_charge(pe_account_engine());
+    if (!grown) return false;
+    buffer->bytes = grown;
+    buffer->room = room;
+    return true;
+}
+
 // In a callback of libcurl's.
 static bool append(struct transfer *transfer, struct buffer *buffer, const char *bytes, size_t count) {
-    if (count > buffer->room - buffer->size) {
-        size_t room = buffer->room ? 2 * buffer->room : 256;
-        while (room < buffer->size + count) room *= 2;
-        pe_account_charge(transfer->handle.scope->account);
-        char *grown = pe_account_allocate(NULL, buffer->bytes, buffer->room, room);
-        pe_account_charge(pe_account_engine());
-        if (!grown) return false;
-        buffer->bytes = grown;
-        buffer->room = room;
-    }
+    size_t size = buffer->size + count;
+    if (size > buffer->room && !grow(buffer, size, transfer->handle.scope->account)) return false;
     memcpy(buffer->bytes + buffer->size, bytes, count);
     buffer->size += count;
     return true;
@@ -124,6 +117,7 @@ static size_t on_head(char *line, size_t unused, size_t count, void *argument) {
     if (!append(transfer, &transfer->head, line, count)) return refuse(transfer, CURLE_OUT_OF_MEMORY);
     if (*line != '\r' && *line != '\n') return count;
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (status > MAX_STATUS) return refuse(transfer, CURLE_WEIRD_SERVER_REPLY);
     transfer->has_head = status >= 200;
     if (!transfer->has_head || !transfer->idle) return count;
     transfer->heard = uv_now(pe_vm_loop());
@@ -149,11 +143,18 @@ static size_t on_body(char *bytes, size_t unused, size_t count, void *argument) 
     return count;
 }
 
+// libcurl may end well without an answer, as after "101 Switching Protocols".
 static void on_done(void *argument, CURLcode result) {
     struct transfer *transfer = argument;
+    bool is_refused = transfer->result == CURLE_WEIRD_SERVER_REPLY || (!result && !transfer->has_head);
+    long status = 0;
     transfer->is_running = false;
     transfer->is_done = true;
-    if (!transfer->result) transfer->result = result;
+    if (!transfer->result) transfer->result = is_refused ? CURLE_WEIRD_SERVER_REPLY : result;
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (is_refused)
+        snprintf(transfer->text, sizeof transfer->text, "expected a status from 200 to %d, found %ld", MAX_STATUS,
+                 status);
     stir(transfer);
 }
 
@@ -170,7 +171,7 @@ static int push_failure(lua_State *L, const struct transfer *transfer) {
     int status = number ? -(int)number : transfer->status;
     lua_pushnil(L);
     lua_pushinteger(L, transfer->result);
-    lua_pushstring(L, transfer->text);
+    lua_pushstring(L, *transfer->text ? transfer->text : curl_easy_strerror(transfer->result));
     lua_pushstring(L, phase_of(transfer));
     if (!status) return 4;
     lua_pushstring(L, uv_err_name(status));
@@ -306,8 +307,9 @@ static CURLcode set(lua_State *L, struct transfer *transfer, CURLoption option) 
                                               : curl_easy_setopt(easy, option, &blob);
 }
 
-// What holds for all. Only these two protocols, whatever a server may say; no signals; and a look-up of libcurl's own,
-// in a thread, is not waited for at the end.
+// What holds for all. Only these two protocols, whatever a server may say; no signals; a look-up of libcurl's own, in a
+// thread, is not waited for at the end. A folder of certificates would be trusted beside those that are given, and read
+// for each connection: it only counts where libcurl has no file of them.
 static CURLcode set_basics(struct transfer *transfer) {
     CURL *easy = transfer->easy;
     CURLcode result = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -324,6 +326,7 @@ static CURLcode set_basics(struct transfer *transfer) {
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, (long)CA_CACHE_TIME);
+    if (curl_version_info(CURLVERSION_NOW)->cainfo) curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     return result;
 }
 
@@ -338,6 +341,11 @@ static CURLcode set_up(lua_State *L, struct transfer *transfer) {
     return result;
 }
 
+static void add(struct transfer *transfer) {
+    transfer->status = pe_multi_add(transfer->easy);
+    if (transfer->status) transfer->result = CURLE_COULDNT_CONNECT;
+}
+
 int pe_transfer_l_start(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     double seconds = luaL_checknumber(L, 2), limit = luaL_checknumber(L, 3), idle = luaL_optnumber(L, 4, 0);
@@ -348,17 +356,15 @@ int pe_transfer_l_start(lua_State *L) {
         return pe_vm_refuse(L, "closed", "ECANCELED");
     transfer->limit = (size_t)limit;
     transfer->idle = (uint64_t)ceil(1000 * idle);
-    transfer->easy = take_easy();
-    CURLcode result = transfer->easy ? set_up(L, transfer) : CURLE_OUT_OF_MEMORY;
-    if (!result && pe_multi_add(transfer->easy)) result = CURLE_OUT_OF_MEMORY;
-    transfer->is_running = !result;
+    transfer->easy = curl_easy_init();
+    transfer->result = transfer->easy ? set_up(L, transfer) : CURLE_OUT_OF_MEMORY;
+    if (!transfer->result) add(transfer);
+    transfer->is_running = !transfer->result;
     pe_timer_start(&transfer->timer, on_late, (uint64_t)ceil(1000 * seconds));
-    if (!result) return 1;
+    if (!transfer->result) return 1;
+    int count = push_failure(L, transfer);
     pe_handle_close(&transfer->handle);
-    lua_pushnil(L);
-    lua_pushinteger(L, result);
-    lua_pushstring(L, curl_easy_strerror(result));
-    return 3;
+    return count;
 }
 
 static const luaL_Reg methods[] = {
@@ -370,6 +376,5 @@ void pe_transfer_register(lua_State *L) {
 }
 
 void pe_transfer_shut_down(void) {
-    while (spare_count) curl_easy_cleanup(spare[--spare_count]);
     pe_multi_close();
 }

@@ -12,7 +12,7 @@ void pe_transfer_register(lua_State *L);
 /// After the loop.
 void pe_transfer_shut_down(void);
 
-/// start(options, seconds, limit, idle?) -> transfer | nil, result, text. `options` is a list of the numbers of
+/// start(options, seconds, limit, idle?) -> transfer, or what those below give. `options` is a list of the numbers of
 /// libcurl's options, each followed by its value: a number, a string (copied), or a list of strings. `seconds`: until
 /// the answer is there whole. `limit`: bytes of its body at most. With `idle`, a stream: `seconds` until its head is
 /// there, then it ends after `idle` seconds of silence; and when `limit` bytes wait to be read, the server waits.

@@ -2,7 +2,6 @@
 -- HTTP as a client: what is sent, what is given, and all the ways in which an answer fails. Real servers and TLS:
 -- spec/system/http_spec.lua.
 local Daemon = require("support.daemon")
-local account = require("engine.account")
 local dns = require("engine.dns")
 local eventually = require("support.eventually")
 local folder = require("support.folder")
@@ -190,14 +189,6 @@ describe("http.request", function()
       it_is:await_closed()
     end
     assert.equal(3, #it_is.streams)
-  end)
-
-  it("keeps a few connections, however many there were", function()
-    local it_is, before, tasks = serving(answer("ok")), open_descriptors(), {}
-    for i = 1, 40 do tasks[i] = task.spawn(http.request, { url = it_is.url }) end
-    for i = 1, 40 do assert.equal("ok", assert(tasks[i]:wait()).body) end
-    it_is:stop()
-    assert.is_true(#opened_since(before) <= 16, #opened_since(before) .. " more")
   end)
 
   it("reaches IPv6, and a Unix socket", function()
@@ -547,20 +538,6 @@ describe("what a request has opened", function()
     mute:close()
   end)
 
-  it("is not handed to programs", function()
-    local function has_program()
-      return select(2, assert(process.run({ "ls", "-l", "/proc/self/fd" })).stdout:gsub("socket:", ""))
-    end
-    local before, it_is = has_program(), serving(answer("ok"))
-    it_is.script = function(_, stream)
-      stream:write("HTTP/1.1 200 OK\r\n\r\n")
-      stream:read()
-    end
-    local response = assert(http.stream({ url = it_is.url }))
-    assert.equal(before, has_program())
-    response:close()
-  end)
-
   it("is what it was after all these failures", function()
     local function fail_in_all_ways()
       for _, text in ipairs({ "", "SSH\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf" }) do
@@ -574,15 +551,6 @@ describe("what a request has opened", function()
     local before = open_descriptors()
     for _ = 1, 5 do fail_in_all_ways() end
     assert.same({}, opened_since(before))
-  end)
-
-  it("is charged to who asked", function()
-    local it_is, small = serving(answer(("x"):rep(5000000))), account.new({ label = "small", memory_limit = 1000000 })
-    local scope = scopes.new("small", nil, small)
-    local ok, message = scope:spawn(http.request, { url = it_is.url }):join()
-    scope:close()
-    assert.is_false(ok)
-    assert.is_truthy(message:find("not enough memory", 1, true), message)
   end)
 end)
 
