@@ -82,6 +82,12 @@ static void close_library(void *unused) {
 static const luaL_Reg functions[] = {
     {"start", pe_transfer_l_start}, {"url", l_url}, {"option", l_option}, {NULL, NULL}};
 
+/// For package.loadlib, before the other: the version of the engine that this was built with.
+int luaopen_engine_http_version(lua_State *L) {
+    lua_pushliteral(L, PE_VERSION);
+    return 1;
+}
+
 /// For package.loadlib; once.
 int luaopen_engine_http(lua_State *L) {
     pe_vm_class(L, library_name, close_library, NULL);

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 --- Loads the C half of engine.http, and libcurl with it, when it is first asked for: 8 MB that nobody else has in memory.
+local engine = require("engine")
 local fs = require("engine.fs")
 
 local M = {}
@@ -20,16 +21,27 @@ local function number_of(option)
   end
 end
 
+-- A package may have been upgraded since the engine was started.
+local function open(path)
+  local version, reason = package.loadlib(path, "luaopen_engine_http_version")
+  if not version then return nil, "cannot load HTTP: " .. reason, "ENOTSUP" end
+  if version() ~= engine.version then
+    return nil, ("cannot load HTTP: %s is of version %s, expected this engine's, %s: it needs a restart"):format(
+      path, version(), engine.version), "ENOTSUP"
+  end
+  return assert(package.loadlib(path, "luaopen_engine_http"))()
+end
+
 --- What C provides: see core.c and transfer.h. Waits.
----@return table? core, string? message, string? code "ENOTSUP" where the library, or libcurl, is not installed
+---@return table? core, string? message, string? code "ENOTSUP" where the library, or libcurl, is not installed or another
 function M.load()
   if core then return core end
   local binary, message, code = fs.readlink("/proc/self/exe")
   if not binary then return nil, message, code end
   if core then return core end
-  local open, reason = package.loadlib(find(binary:match("^(.*)/")), "luaopen_engine_http")
-  if not open then return nil, "cannot load HTTP: " .. reason, "ENOTSUP" end
-  local opened = open()
+  local opened
+  opened, message, code = open(find(binary:match("^(.*)/")))
+  if not opened then return nil, message, code end
   opened.numbers = setmetatable({}, { __index = number_of(opened.option) })
   core = opened
   return core

@@ -42,6 +42,7 @@ struct transfer {
 };
 
 static TAILQ_HEAD(stirred, transfer) stirred = TAILQ_HEAD_INITIALIZER(stirred); // something has come of these
+static bool has_ca_file;                                                        // libcurl was built with one to trust
 
 static void stir(struct transfer *transfer) {
     if (!transfer->is_stirred) TAILQ_INSERT_TAIL(&stirred, transfer, next_stirred);
@@ -326,7 +327,7 @@ static CURLcode set_basics(struct transfer *transfer) {
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, (long)CA_CACHE_TIME);
-    if (curl_version_info(CURLVERSION_NOW)->cainfo) curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    if (has_ca_file) curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     return result;
 }
 
@@ -373,6 +374,7 @@ static const luaL_Reg methods[] = {
 void pe_transfer_register(lua_State *L) {
     pe_handle_register(L, &transfer_class, methods);
     pe_multi_open(pe_vm_loop(), on_done, hand_out);
+    has_ca_file = curl_version_info(CURLVERSION_NOW)->cainfo != NULL;
 }
 
 void pe_transfer_shut_down(void) {

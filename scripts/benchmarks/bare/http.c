@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The least that a client of libcurl's multi interface can do: asks for one URL again and again, over connections that
-// stay open. `bench-http URL COUNT IN_FLIGHT`; fails unless each answer has status 200 and a body.
+// The least that a client of libcurl's multi interface can do: asks for one URL again and again, with the same header
+// fields as the engine, over connections that stay open. `bench-http URL COUNT IN_FLIGHT`; fails unless each answer has
+// status 200 and a body.
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +52,8 @@ static void start(const char *url, size_t *received) {
     check(!easy, "curl_easy_init", "failed");
     curl_easy_setopt(easy, CURLOPT_URL, url);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "bench-http");
+    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, received);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, received);
