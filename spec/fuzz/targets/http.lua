@@ -11,7 +11,7 @@ local chance, pick, random, several = mutate.chance, mutate.pick, math.random, m
 
 local M = { waits = true, own_tasks = 2, own_handles = 1 } -- the server's of a connection that is just closing
 
-local WHOLE, CHUNKS, LINES, REDIRECT = 1, 2, 3, 4
+local WHOLE, LINES, REDIRECT = 1, 2, 4 -- 3: in chunks
 local LIMIT = 20000 -- bytes of a body, and of a line
 local TIMEOUT = 0.3 -- seconds; the server closes the connection after its answer
 local CODES = { ECONNRESET = true, ECONNREFUSED = true, EMSGSIZE = true, EPROTO = true, ETIMEDOUT = true }
@@ -70,23 +70,25 @@ local function check_failure(message, code)
   assert(CODES[code], "a code that is not in the contract: " .. tostring(code))
 end
 
-local function check_head(answer)
-  assert(answer.status % 1 == 0 and answer.status >= 200 and answer.status <= 999, "a status that is none")
-  for name, value in next, answer.headers do
+local function check_head(found)
+  assert(found.status % 1 == 0 and found.status >= 200 and found.status <= 999, "a status that is none")
+  for name, value in next, found.headers do
     assert(type(name) == "string" and name ~= "" and name == name:lower() and not name:find("[\n:]"), "a name that is none")
     assert(type(value) == "string" and (name == "set-cookie" or not value:find("\n")), "a value that is none")
   end
 end
 
 local function ask()
-  local answer, message, code = http.request({ url = it_is.url, timeout = TIMEOUT, max_body = LIMIT, follow = false })
-  if not answer then return check_failure(message, code) end
-  check_head(answer)
-  assert(#answer.body <= LIMIT, "more than it may be")
+  local found, message, code = http.request({ url = it_is.url, timeout = TIMEOUT, max_body = LIMIT, follow = false })
+  if not found then return check_failure(message, code) end
+  check_head(found)
+  assert(#found.body <= LIMIT, "more than it may be")
 end
 
 local function stream(in_lines)
-  local response, message, code = http.stream({ url = it_is.url, timeout = TIMEOUT, idle_timeout = TIMEOUT, max_line = LIMIT, follow = false })
+  local response, message, code = http.stream({
+    url = it_is.url, timeout = TIMEOUT, idle_timeout = TIMEOUT, max_line = LIMIT, follow = false,
+  })
   if not response then return check_failure(message, code) end
   check_head(response)
   for part in response[in_lines and "lines" or "chunks"](response) do
