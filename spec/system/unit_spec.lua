@@ -19,6 +19,9 @@ local ALL = config([[
     names = { via = { "dns", dns_name = "localhost", app_name = "app" } },
     group = { via = { "udp", interface = "lo", secret = "0123456789abcdef" } },
     files = { via = "homies" },
+    file = { via = { "file", path = "nodes.json", format = "json" } },
+    exec = { via = { "exec", command = { "cat", "nodes.json" }, format = "json" } },
+    http = { via = { "http", url = "http://127.0.0.1:8080/nodes.json" } },
     beam = { via = { "list", node_list = { "you@127.0.0.1" } }, connect = "erlang" },
   },
 ]])
@@ -112,9 +115,12 @@ describe("the unit", function()
   the("leaves all providers and connectors what they need, and nothing else", function()
     machine.folder:sh("mkdir -m 777 open")
     machine:write("homies.lua", PROVIDER)
+    machine:write("nodes.json", '["a@b", "c@d", "e@f"]')
     machine:write("config.lua", ALL)
+    local server = machine:start("sh", "-c", "exec python3 -m http.server --bind 127.0.0.1 --directory /etc/peerage-lua 8080 2>&1")
     machine:systemctl("start", "peerage-lua")
-    local counts = "beam: 1 found, %d live; files: 2 found, 2 live; group: 0 found, 0 live; me: 1 found, 1 live; names: 1 found, 1 live"
+    local counts = "beam: 1 found, %d live; exec: 3 found, 3 live; file: 3 found, 3 live; files: 2 found, 2 live; "
+      .. "group: 0 found, 0 live; http: 3 found, 3 live; me: 1 found, 1 live; names: 1 found, 1 live"
     expect("StatusText", counts:format(0))
     local cookie = machine:run("cat", "/var/lib/peerage-lua/.erlang.cookie").stdout
     assert.matches("^%u+$", cookie)
@@ -133,6 +139,7 @@ describe("the unit", function()
     }) do
       assert.matches(name .. ": [^\n]*" .. expected, journal)
     end
+    server:close()
     local status = machine:run("cat", ("/proc/%s/status"):format(machine:show("MainPID"))).stdout
     assert.matches("\nNoNewPrivs:\t1\n", status)
     assert.matches("\nSeccomp:\t2\n", status)
