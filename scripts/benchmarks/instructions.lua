@@ -8,6 +8,7 @@ package.path = ("%s/../?.lua;%s/../../spec/?.lua;%s"):format(scripts, scripts, p
 local comparison = require("benchmarks.comparison")
 local dns = require("benchmarks.works.dns")
 local fs = require("engine.fs")
+local http = require("benchmarks.works.http")
 local json = require("engine.json")
 local poll = require("benchmarks.works.poll")
 local process = require("engine.process")
@@ -17,7 +18,7 @@ local udp = require("benchmarks.works.udp")
 local OK, FAILED = 0, 1
 local ENGINE, BARE = "peerage-lua", "bare C"
 local NODES, POLLS = 5000, 16 -- a list so short that collections of garbage are many: it is not chance how many
-local LOOK_UPS = 20000
+local LOOK_UPS, REQUESTS = 20000, 5000
 
 local function datagram(kind, names, few, many, who)
   return function(measure) return udp.count(measure, { kind = kind, names = names, few = few, many = many }, who) end
@@ -33,6 +34,10 @@ local function look_up(who)
   return function(measure) return dns.count(measure, LOOK_UPS, who) end
 end
 
+local function request(who)
+  return function(measure) return http.count(measure, REQUESTS, who) end
+end
+
 -- Most of a poll is the provider's own work, the list. Where names are kept it is less, and the engine's share shows.
 local COUNTS = {
   { what = "udp, bare C", count = datagram("plain", 1000, 1000, 11000, BARE) },
@@ -41,6 +46,8 @@ local COUNTS = {
   { what = "udp, signed, 1000 names", count = datagram("signed", 1000, 2000, 6000, ENGINE) },
   { what = "dns, bare C", count = look_up(BARE) },
   { what = "dns, 100 in flight", count = look_up(ENGINE) },
+  { what = "http, bare C", count = request(BARE) },
+  { what = "http, 200 in flight", count = request(ENGINE) },
   { what = "poll, bare C", count = node("table", BARE) },
   { what = "poll", count = node("table", ENGINE) },
   { what = "poll, names kept", count = node("kept", ENGINE) },
@@ -51,6 +58,7 @@ local VERSIONS = {
   luajit = { "pkg-config", "--modversion", "luajit" },
   libuv = { "pkg-config", "--modversion", "libuv" },
   ["c-ares"] = { "pkg-config", "--modversion", "libcares" },
+  libcurl = { "pkg-config", "--modversion", "libcurl" },
   nettle = { "pkg-config", "--modversion", "nettle" },
   libc = { "getconf", "GNU_LIBC_VERSION" },
   compiler = { "sh", "-c", "cc --version | head -n 1" },

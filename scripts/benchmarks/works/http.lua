@@ -21,15 +21,38 @@ local function start(folder)
   return ("http://127.0.0.1:%d/nodes.json"):format(server.ports[1])
 end
 
-local function make_runner(measure, url, who, needs, ...)
-  local count, command = measure:scaled(COUNT), { ... }
-  local at = #command
+local function commands(measure)
+  return {
+    ["bare C"] = { measure.tools .. "/bench-http" },
+    ["peerage-lua"] = { measure.engine, "run", measure.scripts .. "/clients/http.lua" },
+    node = { "node", measure.scripts .. "/peers/http.mjs" },
+  }
+end
+
+-- What one of `count` requests takes.
+local function costs(measure, url, who, count, is_counted)
+  return measure:slopes(function(many)
+    local command = commands(measure)[who]
+    for _, argument in ipairs({ url, many, IN_FLIGHT }) do command[#command + 1] = argument end
+    return command, { count = is_counted }
+  end, math.ceil(count / FEW), count)
+end
+
+--- Instructions of one request.
+---@param measure bench.Measure
+---@param count integer requests
+---@param who "peerage-lua"|"bare C"
+---@return number instructions
+function M.count(measure, count, who)
+  local found = costs(measure, start(measure.folder), who, count, true)
+  M.stop()
+  return found.instructions
+end
+
+local function make_runner(measure, url, who, needs)
   return { who = who, needs = needs, run = function()
-    local costs = measure:slopes(function(many)
-      command[at + 1], command[at + 2], command[at + 3] = url, many, IN_FLIGHT
-      return command
-    end, math.ceil(count / FEW), count)
-    return { cpu = costs.cpu, time = costs.wall }
+    local found = costs(measure, url, who, measure:scaled(COUNT))
+    return { cpu = found.cpu, time = found.wall }
   end }
 end
 
@@ -41,9 +64,7 @@ function M.cases(measure)
     name = "http", title = "requests, 200 in flight",
     figures = { cpu = { unit = "us", scale = 1e6 }, time = { unit = "us", scale = 1e6, budget = { ratio = 2 } } },
     runners = {
-      make_runner(measure, url, "bare C", nil, measure.tools .. "/bench-http"),
-      make_runner(measure, url, "peerage-lua", nil, measure.engine, "run", measure.scripts .. "/clients/http.lua"),
-      make_runner(measure, url, "node", "node", "node", measure.scripts .. "/peers/http.mjs"),
+      make_runner(measure, url, "bare C"), make_runner(measure, url, "peerage-lua"), make_runner(measure, url, "node", "node"),
     },
   } }
 end
