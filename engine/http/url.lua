@@ -66,7 +66,9 @@ end
 function M.read(core, text, schemes, base)
   local problem = find_bad_byte(text)
   if problem then return complain(text, problem) end
-  if not base and not text:find("^%a[%w+.-]*://[^/?#]") then return complain(text, EXAMPLE) end
+  if not base and not text:find("^%a[%w+.-]*://[^/?#]") then
+    return complain(text, schemes == HTTP and EXAMPLE or "expected a host")
+  end
   local parsed, reason = core.url(text, base)
   if not parsed then return complain(text, (reason:gsub("^%u", string.lower))) end
   parsed.port = tonumber(parsed.port)
