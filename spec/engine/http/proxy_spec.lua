@@ -130,9 +130,9 @@ describe("the proxy", function()
       wary:stop()
     end)
     local plain, tls = "http://nowhere.invalid/", "https://nowhere.invalid/"
-    local function said(proxy, first, second)
+    local function said(text, first, second)
       assert.equal(("GET %s (by a proxy): %s\nGET %s (by a proxy): %s\n"):format(plain, first, tls, second),
-        ask({ http_proxy = proxy, https_proxy = proxy, no_proxy = false, NO_PROXY = false }, plain, tls))
+        ask({ http_proxy = text, https_proxy = text, no_proxy = false, NO_PROXY = false }, plain, tls))
     end
     said(mute.url, "no answer within 1 s", "no connection within 1 s")
     mute.listener:close()
