@@ -22,7 +22,7 @@ local function prepare(settings)
   url, message, code = urls.parse(core, settings.url)
   if not url then return nil, message, code end
   local asked = { url = url, method = settings.method, body = settings.body, fields = false, has_identity = true, by = false }
-  fields, message, code = options.fields(settings)
+  fields, message, code = options.fields(settings, url.user ~= nil)
   if not fields then return nil, exchange.label(asked, message), code end
   asked.fields = fields
   return core, asked

@@ -95,7 +95,10 @@ function M.read(kind, given, level)
   return (options.read(follow_as_number(given), RULES[kind], level)) -- no tail call: the level counts this function
 end
 
-local function find_clash(settings, fields)
+local function find_clash(settings, fields, has_user)
+  if has_user and (settings.bearer_file or headers.has(fields, "authorization")) then
+    return 'user info in the URL: expected none beside bearer_file or the header "Authorization"'
+  end
   for option, name in next, HEADERS do
     if settings[option] and headers.has(fields, name:lower()) then
       return ('header "%s": expected none beside the option %s'):format(name, option)
@@ -104,11 +107,13 @@ local function find_clash(settings, fields)
 end
 
 --- The header fields of a request, but for a token.
+---@param settings table
+---@param has_user boolean whether there is user info in the URL
 ---@return engine.http.Field[]? fields, string? message, string? code "EINVAL"
-function M.fields(settings)
+function M.fields(settings, has_user)
   local fields, message, code = headers.read(settings.headers)
   if not fields then return nil, message, code end
-  message = find_clash(settings, fields)
+  message = find_clash(settings, fields, has_user)
   if message then return nil, message, "EINVAL" end
   if not settings.if_none_match then return fields end
   local more

@@ -393,8 +393,10 @@ describe("http.request refuses", function()
         { headers = { authorization = "Basic eDp5" }, bearer_file = files:write("token", "t") },
       ['header "If-None-Match": expected none beside the option if_none_match'] =
         { headers = { ["if-none-match"] = "1" }, if_none_match = "2" },
+      ['user info in the URL: expected none beside bearer_file or the header "Authorization"'] =
+        { url = it_is.url:gsub("//", "//joe:pass@"), headers = { authorization = "Basic eDp5" } },
     }) do
-      options.url = it_is.url
+      options.url = options.url or it_is.url
       asked(options, ("GET %s/: %s"):format(it_is.url, message), "EINVAL")
     end
     assert.equal(0, #it_is.requests)

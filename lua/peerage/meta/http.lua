@@ -14,8 +14,8 @@ local M = {}
 ---  follows "?"
 ---@field method? string in capitals; default "GET"
 ---@field headers? table<string, string|number> by name, each once; blanks around a value are not sent. Content-Length and
----  Transfer-Encoding are written by themselves; Authorization does not go with `bearer_file`, nor If-None-Match with
----  `if_none_match`
+---  Transfer-Encoding are written by themselves; Authorization does not go with `bearer_file` or user info in the
+---  URL, nor If-None-Match with `if_none_match`
 ---@field body? string sent without a Content-Type, unless `headers` has one; not with HEAD
 ---@field timeout? number seconds for everything, redirects and names included: to the end of a request's answer, or to the
 ---  end of a stream's head. Default 10; at most nine tenths of what the scope has left
