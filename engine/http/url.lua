@@ -27,7 +27,7 @@ function M.veil(text)
     local scheme = text:match("^[Hh][Tt][Tt][Pp][Ss]?://") or ""
     text = scheme .. "…" .. (rest and rest < last and "" or text:sub(last))
   end
-  return (text:gsub("([?#]).+", "%1…"):gsub("%c", "?"):sub(1, MOST_SHOWN))
+  return (text:sub(1, MOST_SHOWN):gsub("([?#]).+", "%1…"):gsub("%c", "?"))
 end
 
 local function complain(text, reason) return nil, ('bad url "%s": %s'):format(M.veil(text), reason), "EINVAL" end
