@@ -21,8 +21,8 @@ local function prepare(settings)
   local url, fields
   url, message, code = urls.parse(core, settings.url)
   if not url then return nil, message, code end
-  local asked = { url = url, method = settings.method, body = settings.body, fields = false, has_identity = true, has_proxy = false }
-  fields, message, code = options.fields(settings)
+  local asked = { url = url, method = settings.method, body = settings.body, fields = false, has_identity = true, by = false }
+  fields, message, code = options.fields(settings, url.user ~= nil)
   if not fields then return nil, exchange.label(asked, message), code end
   asked.fields = fields
   return core, asked
@@ -38,6 +38,9 @@ end
 local function ask(settings, method)
   local core, asked, code = prepare(settings)
   if not core then return nil, asked, code end
+  local ok, problem
+  ok, problem, code = options.add_token(settings, asked.fields)
+  if not ok then return nil, exchange.label(asked, problem), code end
   local first, deadline = asked, timer.now() + settings.timeout
   for _ = 0, settings.follow do
     local transfer, message
@@ -49,7 +52,7 @@ local function ask(settings, method)
       return nil, fields, body
     end
     if settings.follow == 0 or not redirects.is_one(status, fields) then
-      return transfer, asked, { status = status, headers = fields, body = body }
+      return transfer, asked, { status = status, headers = fields, body = body, label = asked.url.label }
     end
     transfer:close()
     local next_one
@@ -62,9 +65,27 @@ end
 
 local function begin(kind, given)
   local settings = options.read(kind, given, 4)
+  local problem = options.find_problem(settings)
+  if problem then error(problem, 3) end
   task.may_wait()
   settings.timeout = limit(settings.timeout)
   return settings
+end
+
+--- Whether these options could be asked with: all that is known without asking. Raises for unknown options and wrong types.
+---@param given engine.http.RequestOptions|engine.http.StreamOptions
+---@return true? ok, string? message, string? code "EINVAL"; "ENOTSUP" as in the stub
+function M.check(given)
+  local settings = options.read("either", given, 3)
+  local problem = options.find_problem(settings)
+  if problem then return nil, problem, "EINVAL" end
+  task.may_wait()
+  local core, asked, code = prepare(settings)
+  if not core then return nil, asked, code end
+  local proxy, message
+  proxy, message, code = exchange.find_proxy(core, settings, asked.url)
+  if proxy == nil then return nil, exchange.label(asked, message), code end
+  return true
 end
 
 --- Asks, and waits for the whole answer. Raises for unknown options and wrong types.

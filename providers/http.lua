@@ -1,12 +1,14 @@
 -- SPDX-License-Identifier: MIT
---- Finds the nodes that an HTTP API lists. Invariant: only a list that was understood is an answer; a status that is no
---- success, and a body that is no list, say that it could not find out.
+--- Finds the nodes that an HTTP API lists. Invariant: only a list that is whole and was understood is an answer; another
+--- status, and a body that is no list, say that it could not find out.
 local formats = require("peerage.formats")
 local http = require("engine.http")
 
 local M = {}
 
 local MOST_REASON = 200 -- bytes of a failure's body that a message has
+local MOST_SEARCHED = 16 * 1024 -- bytes of it in which they are looked for
+local IS_WHOLE = { [200] = true, [203] = true } -- RFC 9110 section 15.3: 206 is a part, others are no answer to the question
 local PASSED_ON = {
   "url", "method", "body", "timeout", "connect_timeout", "max_body", "ca", "ca_file", "client_cert", "client_key", "verify",
   "unix_socket", "bearer_file", "follow",
@@ -30,72 +32,76 @@ options.unix_socket = { type = "path", doc = "a socket to connect to instead of 
 options.bearer_file = { type = "path", doc = "a file with a token, read anew each time" }
 options.follow = { type = { "boolean", "integer" }, default = true, min = 0, max = 20, doc = "redirects to follow" }
 
-local function check_url(url)
-  if url:find("[^\33-\126]") then return nil, "url: expected printable ASCII without blanks" end
-  if url:find("^https?://[^/?#]") then return true end
-  return nil, "url: expected one that begins with http:// or https:// and a host"
+local function has_header(given, wanted)
+  for name in next, given.headers or {} do
+    if type(name) == "string" and name:lower() == wanted then return true end
+  end
+  return false
 end
 
-local function check_headers(headers)
-  for name, value in next, headers or {} do
-    if type(name) ~= "string" or not name:find("^[%w!#$%%&'*+.^_`|~-]+$") then
-      return nil, "headers: expected names as keys, such as [\"X-Token\"]"
-    end
-    if type(value) ~= "number" and (type(value) ~= "string" or value:find("[%z\1-\8\10-\31\127]")) then
-      return nil, ("headers: %s: expected a number, or a string without control characters"):format(name)
-    end
-  end
-  return true
+local function fields_of(given)
+  local fields = {}
+  for name, value in next, given.headers or {} do fields[name] = value end
+  if given.format ~= "lines" and not has_header(given, "accept") then fields.Accept = "application/json" end
+  return fields
+end
+
+local function request_of(given)
+  local request = { headers = fields_of(given) }
+  for _, name in ipairs(PASSED_ON) do request[name] = given[name] end
+  return request
 end
 
 --- Whether the options go together.
 function M.check(given)
-  local ok, message = check_url(given.url)
-  if ok then ok, message = check_headers(given.headers) end
+  local ok, message = http.check(request_of(given))
   if not ok then return nil, message end
-  if not given.method:find("^%u+$") then return nil, "method: expected one such as GET" end
-  if given.ca and given.ca_file then return nil, "expected ca or ca_file, found both" end
-  if given.client_key and not given.client_cert then return nil, "client_key: expected client_cert beside it" end
+  if has_header(given, "if-none-match") then return nil, 'header "If-None-Match": expected none, it is sent by itself' end
   return formats.check(given.format, given)
 end
 
--- Neither user info nor the query, which may be secrets.
-local function place(url) return (url:gsub("//[^/?#]*@", "//"):gsub("[?#].*", "")) end
+local function find_title(html)
+  local lower = html:lower()
+  local opened = lower:find("<title", 1, true)
+  local start = opened and lower:find(">", opened, true)
+  local stop = start and lower:find("<", start, true)
+  return stop and html:sub(start + 1, stop - 1) or ""
+end
 
-local function fields_of(given)
-  local fields = { Accept = given.format ~= "lines" and "application/json" or nil }
-  for name, value in next, given.headers or {} do
-    if name:lower() == "accept" then fields.Accept = nil end
-    fields[name] = value
+-- What the server says of a failure: the title of HTML, else the first line.
+local function find_reason(answer)
+  local body = answer.body:sub(1, MOST_SEARCHED)
+  local is_html = (answer.headers["content-type"] or ""):lower():find("html", 1, true) or body:find("^%s*<")
+  local said = is_html and find_title(body):gsub("%s+", " ") or body:match("^%s*([^\r\n]*)")
+  return said:gsub("^ ", ""):gsub(" $", ""):sub(1, MOST_REASON)
+end
+
+-- Why an answer is none, whatever its body says; nil if it may be one.
+local function find_problem(answer)
+  local status = answer.status
+  if status >= 200 and status <= 299 then
+    if answer.body == "" then return ("the answer is empty (status %d)"):format(status) end
+    return not IS_WHOLE[status] and ("status %d, expected 200"):format(status) or nil
   end
-  return fields
-end
-
-local function request_of(self)
-  local request = { headers = fields_of(self.options), if_none_match = self.known and self.known.etag }
-  for _, name in ipairs(PASSED_ON) do request[name] = self.options[name] end
-  return request
-end
-
--- The status, and what the server says of it.
-local function describe_status(answer)
-  local said = answer.body:match("^%s*([^\r\n]*)"):sub(1, MOST_REASON)
-  return ("status %d%s"):format(answer.status, said ~= "" and ": " .. said or "")
+  local reason = find_reason(answer)
+  return ("status %d%s"):format(status, reason ~= "" and ": " .. reason or "")
 end
 
 ---@param self peerage.ProviderSelf
 ---@return peerage.Node[]|nil nodes, string? message
 function M.poll(self)
-  local answer, message = http.request(request_of(self))
+  local given, known = self.options, self.known
+  local request = request_of(given)
+  request.if_none_match = known and known.etag
+  local answer, message = http.request(request)
   if not answer then return nil, message end
-  local known = self.known
   if answer.status == 304 and known then return known.nodes, known.message end
-  if answer.status < 200 or answer.status > 299 then
-    return nil, ("%s: %s"):format(place(self.options.url), describe_status(answer))
-  end
-  local nodes, wrong = formats.read(self.options.format, answer.body, self.options)
-  wrong = wrong and ("%s: %s"):format(place(self.options.url), wrong)
-  self.known = nodes and answer.headers.etag and { etag = answer.headers.etag, nodes = nodes, message = wrong } or nil
+  local problem = find_problem(answer)
+  if problem then return nil, ("%s: %s"):format(answer.label, problem) end
+  local nodes, wrong = formats.read(given.format, answer.body, given)
+  wrong = wrong and ("%s: %s"):format(answer.label, wrong)
+  local etag = given.method == "GET" and nodes and answer.headers.etag
+  self.known = etag and { etag = etag, nodes = nodes, message = wrong } or nil
   return nodes, wrong
 end
 

@@ -10,7 +10,6 @@ local timer = require("engine.timer")
 local M = {}
 
 local BUFFER = 256 * 1024 -- bytes of a stream that wait to be read at most
-local PROXY_PORT = 1080 -- curl's, where none is given
 
 ---@class engine.http.Asked
 ---@field url engine.http.Url
@@ -18,36 +17,60 @@ local PROXY_PORT = 1080 -- curl's, where none is given
 ---@field body? string
 ---@field fields engine.http.Field[]
 ---@field has_identity boolean whether the client's certificate is for this origin
----@field has_proxy? boolean it was asked by a proxy
+---@field by? string|false what it was asked by: a proxy, a socket
 
 --- Names what was asked in messages.
 ---@param asked engine.http.Asked
 function M.label(asked, message)
-  return ("%s %s%s: %s"):format(asked.method, asked.url.label, asked.has_proxy and " (by a proxy)" or "", message)
+  local by = asked.by and (" (by %s)"):format(asked.by) or ""
+  return ("%s %s%s: %s"):format(asked.method, asked.url.label, by, message)
 end
 
--- What has to be looked up: a host and its port, or nothing.
-local function find_name(core, settings, url, proxy)
-  if settings.unix_socket then return nil end
-  local host, port = url.host, url.port
-  if proxy then
-    local parsed = core.url(proxy:find("://", 1, true) and proxy or "http://" .. proxy)
-    if not parsed or not parsed.host then return nil end
-    host, port = parsed.host, (parsed.scheme == "https" or proxy:find(":%d+/?$")) and parsed.port or PROXY_PORT
-  end
-  if host:sub(1, 1) == "[" or hostname.parse(host).address then return nil end
-  return host, port
+--- The proxy to ask by.
+---@param core table the C half
+---@param settings table as options.read gives it
+---@param url engine.http.Url
+---@return engine.http.Proxy|false|nil proxy false: none; string? message, string? code "EINVAL"
+function M.find_proxy(core, settings, url)
+  if settings.unix_socket then return false end
+  local text, variable = proxies.find(url.scheme, url.host)
+  if not text then return false end
+  return proxies.read(core, text, variable)
 end
+
+-- Whose names we have to know: hosts with their ports.
+local function list_places(settings, url, proxy)
+  if settings.unix_socket then return {} end
+  if not proxy then return { url } end
+  return { proxy, proxy.is_told_addresses and url or nil }
+end
+
+local function is_address(host) return host:sub(1, 1) == "[" or hostname.parse(host).address ~= nil end
 
 -- As libcurl takes what is known already: for a minute, and not for ever.
-local function look_up(host, port, seconds)
-  local found, message, code = dns.addresses(host, { timeout = seconds })
+local function look_up(place, seconds)
+  local found, message, code = dns.addresses(place.host, { timeout = seconds })
   if not found then return nil, message, code end
   local addresses = {}
   for i, each in ipairs(found) do
     addresses[i] = each.address:find(":", 1, true) and "[" .. each.address .. "]" or each.address
   end
-  return { ("+%s:%d:%s"):format(host, port, table.concat(addresses, ",")) }
+  return ("+%s:%d:%s"):format(place.host, place.port, table.concat(addresses, ","))
+end
+
+local function seconds_to(deadline) return math.max(0.001, deadline - timer.now()) end
+
+local function look_up_all(places, deadline)
+  local known
+  for _, place in ipairs(places) do
+    if not is_address(place.host) then
+      local entry, message, code = look_up(place, seconds_to(deadline))
+      if not entry then return nil, message, code end
+      known = known or {}
+      known[#known + 1] = entry
+    end
+  end
+  return known
 end
 
 local function read_start(settings, asked, transfer, result, code, ...)
@@ -62,18 +85,15 @@ end
 ---@param deadline number on the clock of engine.timer
 ---@return table? transfer see transfer.h, string? message, string? code
 function M.start(core, settings, asked, deadline)
-  local proxy = not settings.unix_socket and proxies.find(asked.url.scheme, asked.url.host) or nil
+  local proxy, message, code = M.find_proxy(core, settings, asked.url)
+  if proxy == nil then return nil, M.label(asked, message), code end
+  asked.by = settings.unix_socket or proxy and "a proxy"
   local known
-  local host, port = find_name(core, settings, asked.url, proxy)
-  asked.has_proxy = proxy ~= nil
-  if host then
-    local message, code
-    known, message, code = look_up(host, port, math.max(0.001, deadline - timer.now()))
-    if not known then return nil, M.label(asked, message), code end
-  end
-  local seconds = math.max(0.001, deadline - timer.now())
-  local list = plan.lay_out(core, settings, asked, proxy, known)
-  return read_start(settings, asked, core.start(list, seconds, settings.max_body or BUFFER, settings.idle_timeout))
+  known, message, code = look_up_all(list_places(settings, asked.url, proxy), deadline)
+  if message then return nil, M.label(asked, message), code end
+  local list = plan.lay_out(core, settings, asked, proxy and proxy.text, known)
+  return read_start(settings, asked,
+    core.start(list, seconds_to(deadline), settings.max_body or BUFFER, settings.idle_timeout))
 end
 
 --- The message and code of what a transfer gave instead of an answer.

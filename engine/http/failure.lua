@@ -1,5 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- Why a transfer failed: libcurl's result in words of ours, and its code.
+local certificates = require("engine.http.certificates")
+
 local M = {}
 
 -- By libcurl's number, libcurl-errors(3).
@@ -57,8 +59,8 @@ local function plain(text)
   return (text:gsub("^%u%l", string.lower))
 end
 
---- Puts a failure into words.
----@param limits engine.http.Limits
+--- Puts a failure into words. May wait.
+---@param limits engine.http.Limits and the files of certificates
 ---@param result integer libcurl's
 ---@param text string libcurl's
 ---@param phase? "connect"|"head"|"body"
@@ -72,7 +74,8 @@ function M.explain(limits, result, text, phase, code, reason)
   if BROKEN[code] and (result == TLS or result == SEND or result == RECEIVE) then return reason, BROKEN[code] end
   if result == CONNECT then return plain(text), "ECONNREFUSED" end
   local known = CODES[result] or PROTOCOL
-  local words = TEXTS[result] or (text ~= "" and plain(text) or ("libcurl's error %d"):format(result))
+  local words = TEXTS[result] or certificates.explain(limits, result)
+    or text ~= "" and plain(text) or ("libcurl's error %d"):format(result)
   if known == CERTIFICATE then return "certificate: " .. words, known end
   return result == TLS and "no TLS: " .. words or words, known
 end

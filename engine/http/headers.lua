@@ -10,34 +10,60 @@ local HARMLESS = { accept = true, ["accept-language"] = true, ["content-type"] =
 -- What libcurl writes itself: two that differ would say where a request ends twice.
 local KEPT = { ["content-length"] = true, ["transfer-encoding"] = true }
 
+local MOST_SHOWN = 60 -- bytes of a name
+
 ---@class engine.http.Field
 ---@field name string
 ---@field value string
 
-local function find_problem(name, value)
-  if type(name) ~= "string" or not name:find(TOKEN) then
-    return ("header %q: expected a name of letters, digits and dashes"):format(tostring(name))
+--- Without the blanks around it.
+---@param text string
+---@return string
+function M.trim(text)
+  local first = text:find("%S")
+  return first and text:match("^.*%S", first) or ""
+end
+
+-- A name that was not meant as one may have the value in it.
+local function name_problem(name)
+  if type(name) ~= "string" then
+    local found = type(name) == "number" and ("the key %g"):format(name) or "a key that is a " .. type(name)
+    return 'headers: expected names as keys, as in ["X-Name"] = "value", found ' .. found
   end
-  if KEPT[name:lower()] then return ("header %q: expected none, it is written by itself"):format(name) end
+  if name:find(TOKEN) then return nil end
+  local shown = name:gsub(":.+$", ":…"):gsub("%c", "?"):sub(1, MOST_SHOWN)
+  return ('header "%s": expected a name of letters, digits and dashes'):format(shown)
+end
+
+local function value_problem(name, value)
   if type(value) ~= "string" and type(value) ~= "number" then
-    return ("header %q: expected a string, found a %s"):format(name, type(value))
+    return ('header "%s": expected a string, found a %s'):format(name, type(value))
   end
   local at = tostring(value):find("[%z\1-\8\10-\31\127]")
   if at then
-    return ("header %q: byte 0x%02x in its value, expected no line breaks or other control characters")
+    return ('header "%s": byte 0x%02x in its value, expected no line breaks or other control characters')
       :format(name, tostring(value):byte(at))
   end
+  if name:lower() == "host" and M.trim(tostring(value)) == "" then return ('header "%s": expected a host, found nothing'):format(name) end
+end
+
+local function find_problem(name, value, twin)
+  if KEPT[name:lower()] then return ('header "%s": expected none, it is written by itself'):format(name) end
+  if twin then
+    return ('header "%s": expected once, found "%s" too'):format(name < twin and name or twin, name < twin and twin or name)
+  end
+  return value_problem(name, value)
 end
 
 --- Checks fields.
 ---@param given table<string, string|number>
 ---@return engine.http.Field[]? fields, string? message, string? code "EINVAL"
 function M.read(given)
-  local fields = {}
+  local fields, names = {}, {}
   for name, value in next, given do
-    local problem = find_problem(name, value)
+    local problem = name_problem(name) or find_problem(name, value, names[name:lower()])
     if problem then return nil, problem, "EINVAL" end
-    fields[#fields + 1] = { name = name, value = tostring(value) }
+    names[name:lower()], fields[#fields + 1] = name, { name = name, value = M.trim(tostring(value)) }
   end
   return fields
 end

@@ -3,8 +3,13 @@
 --- count: a web server that runs a CGI program sets it from a header of whoever asks.
 local bit = require("bit")
 local literal = require("engine.dns.core").literal
+local urls = require("engine.http.url")
 
 local M = {}
+
+local SCHEMES = { "http", "https", "socks4", "socks4a", "socks5", "socks5h" }
+local TOLD_ADDRESSES = { socks4 = true, socks5 = true } -- the others look names up themselves
+local PORTS = { https = 443, other = 1080 } -- curl's, where none is given
 
 local function groups_of(text)
   local groups = {}
@@ -55,23 +60,48 @@ local function is_exempt(host, list)
   return false
 end
 
-local function variable(getenv, name)
-  local value = getenv(name)
-  return value ~= "" and value or nil
+-- The first of these variables that says something, and its name.
+local function read_first(getenv, ...)
+  for _, name in ipairs({ ... }) do
+    local value = getenv(name)
+    if value and value ~= "" then return value, name end
+  end
 end
 
 --- The proxy through which a host is asked.
 ---@param scheme "http"|"https"
 ---@param host string as in engine.http.Url
 ---@param getenv? fun(name: string): string? for specs; os.getenv
----@return string? proxy as libcurl takes it
+---@return string? proxy as it is written, string? variable where
 function M.find(scheme, host, getenv)
   getenv = getenv or os.getenv
-  local proxy = variable(getenv, scheme .. "_proxy") or scheme == "https" and variable(getenv, "HTTPS_PROXY")
-    or variable(getenv, "all_proxy") or variable(getenv, "ALL_PROXY")
-  if not proxy then return nil end
-  local exempt = variable(getenv, "no_proxy") or variable(getenv, "NO_PROXY") or ""
-  return not is_exempt(host, exempt) and proxy or nil
+  local proxy, variable
+  if scheme == "https" then
+    proxy, variable = read_first(getenv, "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+  else
+    proxy, variable = read_first(getenv, "http_proxy", "all_proxy", "ALL_PROXY")
+  end
+  if not proxy or is_exempt(host, read_first(getenv, "no_proxy", "NO_PROXY") or "") then return nil end
+  return proxy, variable
+end
+
+---@class engine.http.Proxy
+---@field text string as libcurl takes it
+---@field host string
+---@field port integer
+---@field is_told_addresses boolean it is told the address of whom we ask, and not the name
+
+--- Reads what stands in a variable.
+---@param core table the C half
+---@param text string
+---@param variable string for messages
+---@return engine.http.Proxy? proxy, string? message, string? code "EINVAL"
+function M.read(core, text, variable)
+  local whole = text:find("://", 1, true) and text or "http://" .. text
+  local url, message, code = urls.read(core, whole, SCHEMES)
+  if not url then return nil, variable .. ": " .. message, code end
+  local port = url.plain:match("^[^/]*//[^/]*:(%d+)%f[/%z]") or PORTS[url.scheme] or PORTS.other
+  return { text = whole, host = url.host, port = tonumber(port), is_told_addresses = TOLD_ADDRESSES[url.scheme] or false }
 end
 
 return M

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 --- Where an answer sends us, and what of the request goes there. Pure but for the reading of the URL.
---- Invariant: credentials are for one origin, and what was asked for by TLS is not asked for without.
+--- Invariant: credentials and what is sent are for one origin, and what was asked for by TLS is not asked for without.
 local headers = require("engine.http.headers")
 local urls = require("engine.http.url")
 
@@ -34,7 +34,11 @@ function M.next(core, request, status, location)
     return nil, ("redirected to %s, expected https"):format(url.label), "EPROTO"
   end
   local is_same = url.origin == request.url.origin
+  if is_same and not url.user then urls.take_user(url, request.url) end
   local keeps = takes_body(request.method, status)
+  if keeps and request.body and not is_same then
+    return nil, ("redirected to %s with what was sent, which is for %s only"):format(url.label, request.url.origin), "EPROTO"
+  end
   local method = (keeps or request.method == "HEAD") and request.method or "GET"
   return {
     url = url,

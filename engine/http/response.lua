@@ -7,9 +7,14 @@ local M = {}
 ---@class engine.http.Response
 ---@field status integer
 ---@field headers table<string, string>
+---@field label string where it comes from, for messages
 ---@field private transfer userdata
 ---@field private explain fun(...): string, string
 ---@field private max_line integer bytes
+---@field private chunk string of which lines were taken up to `at`
+---@field private at integer
+---@field private parts string[] of a line that is not complete
+---@field private size integer bytes of them
 ---@field private failure? { message: string, code: string }
 ---@field private is_finished? boolean
 local Response = {}
@@ -17,13 +22,14 @@ local class = { __index = Response, __name = "http response" } -- apart: nobody 
 
 --- Makes one of a transfer whose head has come. It is closed when nobody has it any more.
 ---@param transfer userdata
----@param answer { status: integer, headers: table<string, string> }
+---@param answer { status: integer, headers: table<string, string>, label: string }
 ---@param explain fun(...): string, string message and code of what the transfer gave
 ---@param max_line integer bytes
 ---@return engine.http.Response
 function M.new(transfer, answer, explain, max_line)
   return setmetatable({
-    status = answer.status, headers = answer.headers, transfer = transfer, explain = explain, max_line = max_line,
+    status = answer.status, headers = answer.headers, label = answer.label, transfer = transfer, explain = explain,
+    max_line = max_line, chunk = "", at = 1, parts = {}, size = 0,
   }, class)
 end
 
@@ -45,39 +51,66 @@ local function read(self)
   end
 end
 
+-- What has been read and is in no line yet.
+local function take_rest(self)
+  if self.failure then return nil end
+  local rest = table.concat(self.parts) .. sub(self.chunk, self.at)
+  self.parts, self.chunk, self.at, self.size = {}, "", 1, 0
+  return rest ~= "" and rest or nil
+end
+
 --- Iterates over the body in pieces as they come.
 ---@return fun(): string?
 function Response:chunks()
-  return function() return read(self) end
+  return function() return take_rest(self) or read(self) end
+end
+
+-- The bytes of the line so far, with so many more; nil when it is too long.
+local function grow(self, count)
+  local size = self.size + count
+  if size <= self.max_line then return size end
+  fail(self, self.explain(("a line of more than %d bytes came"):format(self.max_line), "EMSGSIZE"))
+end
+
+-- Keeps what is left of the chunk, which ends in the middle of a line.
+local function keep_rest(self)
+  local chunk, at, parts = self.chunk, self.at, self.parts
+  local size = grow(self, #chunk + 1 - at)
+  if not size or at > #chunk then return end
+  parts[#parts + 1] = sub(chunk, at)
+  self.at, self.size = #chunk + 1, size
+end
+
+-- The next line of the chunk; nil when there is none in it, or it is too long.
+local function take_line(self)
+  local at, parts = self.at, self.parts
+  local stop = find(self.chunk, "\n", at, true)
+  if not stop then return keep_rest(self) end
+  if not grow(self, stop - at) then return nil end
+  local line = sub(self.chunk, at, stop - 1)
+  if parts[1] then
+    line, parts = table.concat(parts) .. line, {}
+  end
+  self.parts, self.at, self.size = parts, stop + 1, 0
+  return (line:gsub("\r$", ""))
+end
+
+local function read_line(self)
+  while not self.failure do
+    local line = take_line(self)
+    if line then return line end
+    local chunk = not self.failure and read(self)
+    if not chunk then break end
+    self.chunk, self.at = chunk, 1
+  end
+  local rest = take_rest(self)
+  return rest and (rest:gsub("\r$", ""))
 end
 
 --- Iterates over its lines, without their ends.
 ---@return fun(): string?
 function Response:lines()
-  local chunk, at, parts, size = "", 1, {}, 0
-  local function finish_line(rest)
-    local line = parts[1] and table.concat(parts) .. rest or rest
-    if parts[1] then parts = {} end
-    size = 0
-    return (line:gsub("\r$", ""))
-  end
-  return function()
-    while chunk do
-      local stop = find(chunk, "\n", at, true)
-      size = size + (stop or #chunk + 1) - at
-      if size > self.max_line then
-        return fail(self, self.explain(("a line of more than %d bytes came"):format(self.max_line), "EMSGSIZE"))
-      end
-      if stop then
-        local line = finish_line(sub(chunk, at, stop - 1))
-        at = stop + 1
-        return line
-      end
-      if at <= #chunk then parts[#parts + 1] = sub(chunk, at) end
-      chunk, at = read(self), 1
-    end
-    if size > 0 and not self.failure then return finish_line("") end
-  end
+  return function() return read_line(self) end
 end
 
 --- Why the iteration ended.
@@ -90,6 +123,9 @@ function Response:result()
 end
 
 --- Closes it. Whoever reads gets nothing more.
-function Response:close() self.transfer:close() end
+function Response:close()
+  if not self.is_finished then self.failure = self.failure or { message = "closed", code = "ECANCELED" } end
+  self.transfer:close()
+end
 
 return M

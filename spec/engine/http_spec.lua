@@ -76,6 +76,8 @@ end
 describe("http.request", function()
   it("gives the status, the headers by their lower-case names, and the body", function()
     local found = assert(http.request({ url = serving(answer("hello", { "X-Its-Name:  a b \t", ":none" }, "200 X: y")).url .. "/x" }))
+    assert.is_truthy(found.label:find("^http://127.0.0.1:%d+/x$"), found.label)
+    found.label = nil
     assert.same({ status = 200, headers = { ["content-length"] = "5", ["x-its-name"] = "a b" }, body = "hello" }, found)
   end)
 
@@ -113,6 +115,13 @@ describe("http.request", function()
     assert.is_nil(request.headers["content-type"])
     assert.equal(1, select(2, request.head:gsub("\nAccept:", "")))
     assert.is_truthy(request.headers["user-agent"]:find("^peerage%-lua/%d"))
+  end)
+
+  it("sends values without the blanks around them, also those of nothing else", function()
+    local it_is = serving(answer("ok"))
+    assert(http.request({ url = it_is.url, headers = { ["X-A"] = " ", ["X-B"] = "\t a  b  ", Host = " h " } }))
+    local found = it_is.requests[1].headers
+    assert.same({ "", "a  b", "h" }, { found["x-a"], found["x-b"], found.host })
   end)
 
   it("tells that a POST has no body, and sends a body's type if it is given", function()
@@ -156,6 +165,10 @@ describe("http.request", function()
     assert(http.request({ url = it_is.url, bearer_file = path }))
     assert.equal("Bearer one", it_is.requests[1].headers.authorization)
     assert.equal("Bearer two", it_is.requests[2].headers.authorization)
+    files:write("token", "x" .. (" "):rep(60000) .. "y")
+    local began = os.clock()
+    assert.is_nil((http.request({ url = it_is.url, bearer_file = path })))
+    assert.is_true(os.clock() - began < 0.5)
     files:write("token", "a b\n")
     asked({ url = it_is.url, bearer_file = path },
       ("GET %s/: bearer_file %s: expected one token, found several words, or bytes that are no text"):format(it_is.url, path), "EINVAL")
@@ -197,7 +210,8 @@ describe("http.request", function()
     local it_is = serve(function() return answer("unix") end, { path = path })
     assert.equal("unix", assert(http.request({ url = "http://whoever/x", unix_socket = path })).body)
     assert.equal("whoever", it_is.requests[1].headers.host)
-    asked({ url = "http://whoever/x", unix_socket = path .. "x" }, "GET http://whoever/x: no such file or directory", "ENOENT")
+    asked({ url = "http://whoever/x", unix_socket = path .. "x" },
+      ("GET http://whoever/x (by %sx): no such file or directory"):format(path), "ENOENT")
   end)
 
   it("looks names up as engine.dns does, and tries each address", function()
@@ -271,6 +285,35 @@ describe("http.request follows redirects", function()
     assert.is_nil(other.requests[2].headers.authorization)
   end)
 
+  it("with the user info of its URL where the origin is the same, and nowhere else", function()
+    local away = serving(answer("there"))
+    for _, to in ipairs({ "/there", "there", "%s/there", "//%s/there", "http://%s/there", "http://ann:other@%s/there" }) do
+      local target
+      local it_is = serve(function(request)
+        return request.path == "/there" and answer("there") or answer("", { "Location: " .. target }, "301 There")
+      end)
+      target = to:gsub("^%%s", it_is.url):gsub("%%s", (it_is.url:gsub("^http://", "")))
+      assert(http.request({ url = it_is.url:gsub("//", "//joe:p%%40ss@") .. "/here" }))
+      local expected = to:find("ann") and "Basic YW5uOm90aGVy" or "Basic am9lOnBAc3M="
+      assert.equal(expected, it_is.requests[2].headers.authorization, to)
+    end
+    local out = redirecting(301, away.url .. "/there")
+    assert(http.request({ url = (out.url:gsub("//", "//joe:pass@")) }))
+    assert.is_nil(away.requests[1].headers.authorization)
+  end)
+
+  it("but sends no other origin what it was to send", function()
+    local away = serving(answer("there"))
+    for _, status in ipairs({ 307, 308 }) do
+      local it_is = redirecting(status, away.url .. "/there")
+      asked({ url = it_is.url, method = "POST", body = "secret" },
+        ("POST %s/: redirected to %s/there with what was sent, which is for %s only"):format(it_is.url, away.url, it_is.url), "EPROTO")
+      assert.equal("there", assert(http.request({ url = it_is.url, method = "POST" })).body)
+    end
+    assert.equal(2, #away.requests)
+    assert.equal("there", assert(http.request({ url = redirecting(303, away.url).url, method = "POST", body = "b" })).body)
+  end)
+
   it("to nothing but HTTP", function()
     for location, reason in pairs({
       ["file:///etc/passwd"] = 'bad url "file:///etc/passwd": expected http or https, found "file"',
@@ -295,6 +338,8 @@ describe("http.request refuses", function()
       ['option "follow": expected an integer from 0 to 20, found 21'] = { url = "x", follow = 21 },
       ['option "method": expected one like GET, found "get"'] = { url = "x", method = "get" },
       ['option "method": expected one like GET, found "GET / HTTP"'] = { url = "x", method = "GET / HTTP" },
+      ['option "method": expected one like GET, found "GET??"'] = { url = "x", method = "GET\r\n" },
+      ['option "body": expected none beside method = "HEAD"'] = { url = "x", method = "HEAD", body = "b" },
       ['option "ca_file": expected text without control characters, found ""'] = { url = "x", ca_file = "" },
       ['option "unix_socket": expected text without control characters, found some'] = { url = "x", unix_socket = "a\0b" },
       ['option "client_key": expected client_cert beside it'] = { url = "x", client_key = "k" },
@@ -320,14 +365,32 @@ describe("http.request refuses", function()
       ["http://127.0.0.1:65536/"] = '"http://127.0.0.1:65536/": port number was not a decimal number between 0 and 65535',
       ["http://127.0.0.1:x/"] = '"http://127.0.0.1:x/": port number was not a decimal number between 0 and 65535',
       ["http://127.0.0.1:0/"] = '"http://127.0.0.1:0/": expected a port from 1 to 65535, found 0',
-      ["http://a b/"] = '"http://a b/": byte 0x20 at 9, expected it percent-encoded',
+      ["http://a b/"] = '"http://a b/": byte 0x20 at 9, expected printable ASCII: other names of hosts as punycode, xn--…',
+      ["http://h/a b"] = '"http://h/a b": byte 0x20 at 11, expected it percent-encoded',
       ["http://h/a\r\nHost: x"] = '"http://h/a??Host: x": byte 0x0d at 11, expected it percent-encoded',
       ["http://h/\0"] = '"http://h/?": byte 0x00 at 10, expected it percent-encoded',
-      ["http://j:secret@h:x/?t=secret"] = '"http://h:x/?…": port number was not a decimal number between 0 and 65535',
+      ["http://j:secret@h:x/?t=secret"] = '"http://…@h:x/?…": port number was not a decimal number between 0 and 65535',
       ["http://[::1/"] = '"http://[::1/": bad IPv6 address',
     }) do
       asked({ url = url }, "bad url " .. reason, "EINVAL")
     end
+  end)
+
+  it("headers that are there twice, or clash with an option", function()
+    local it_is, files = serving(answer("ok")), temporary_folder()
+    for message, options in pairs({
+      ['header "X-A": expected once, found "x-a" too'] = { headers = { ["X-A"] = "1", ["x-a"] = "2" } },
+      ['header "Authorization": expected none beside the option bearer_file'] =
+        { headers = { authorization = "Basic eDp5" }, bearer_file = files:write("token", "t") },
+      ['header "If-None-Match": expected none beside the option if_none_match'] =
+        { headers = { ["if-none-match"] = "1" }, if_none_match = "2" },
+      ['user info in the URL: expected none beside bearer_file or the header "Authorization"'] =
+        { url = it_is.url:gsub("//", "//joe:pass@"), headers = { authorization = "Basic eDp5" } },
+    }) do
+      options.url = options.url or it_is.url
+      asked(options, ("GET %s/: %s"):format(it_is.url, message), "EINVAL")
+    end
+    assert.equal(0, #it_is.requests)
   end)
 
   it("headers that would end a line, or are written by themselves", function()
@@ -341,6 +404,9 @@ describe("http.request refuses", function()
       [""] = { "a", 'header "": expected a name of letters, digits and dashes' },
       ["Content-length"] = { "5", 'header "Content-length": expected none, it is written by itself' },
       ["X-F"] = { {}, 'header "X-F": expected a string, found a table' },
+      ["X-G: secret\n"] = { "", 'header "X-G:…": expected a name of letters, digits and dashes' },
+      [1] = { "A: b", 'headers: expected names as keys, as in ["X-Name"] = "value", found the key 1' },
+      Host = { " ", 'header "Host": expected a host, found nothing' },
     }) do
       asked({ url = it_is.url, headers = { [name] = case[1] } }, ("GET %s/: %s"):format(it_is.url, case[2]), "EINVAL")
     end
@@ -348,6 +414,50 @@ describe("http.request refuses", function()
       ('GET %s/: header "If-None-Match": byte 0x0a in its value, expected no line breaks or other control characters'):format(it_is.url),
       "EINVAL")
     assert.equal(0, #it_is.requests)
+  end)
+end)
+
+describe("http.check", function()
+  it("takes what can be asked, and asks nobody", function()
+    local it_is = serving(answer("ok"))
+    for _, options in ipairs({
+      {}, { method = "HEAD", follow = false, max_body = 0 }, { max_line = 5, headers = { A = "b" } }, { bearer_file = "not there" },
+    }) do
+      options.url = it_is.url
+      assert.is_true(http.check(options))
+    end
+    assert.is_true(http.check({ url = "HTTPS://Nowhere.invalid:8443" }))
+    assert.equal(0, #it_is.requests)
+  end)
+
+  it("says what is wrong as request does, but does not raise where only values are", function()
+    for message, options in pairs({
+      ['option "url": expected a URL, found none'] = {},
+      ['bad url "http://…@c/": bad hostname'] = { url = "http://a@b@c/" },
+      ['bad url "http://127.0.0.1:99999/": port number was not a decimal number between 0 and 65535'] =
+        { url = "http://127.0.0.1:99999/" },
+      ['bad url "http://[::1/": bad IPv6 address'] = { url = "http://[::1/" },
+      ['bad url "http://:80/": no host part in the URL'] = { url = "http://:80/" },
+      ['bad url "127.0.0.1:8080/x": expected http or https, a host and a path, as in http://127.0.0.1:8080/nodes'] =
+        { url = "127.0.0.1:8080/x" },
+      ['option "method": expected one like GET, found "post"'] = { url = "http://h/", method = "post" },
+      ['option "timeout": expected seconds above 0 and up to 1e6, found 0'] = { url = "http://h/", timeout = 0 },
+      ['option "body": expected none beside method = "HEAD"'] = { url = "http://h/", method = "HEAD", body = "" },
+      ["expected ca or ca_file, found both"] = { url = "http://h/", ca = "a", ca_file = "b" },
+      ['GET http://h/: header "X App": expected a name of letters, digits and dashes'] =
+        { url = "http://h/", headers = { ["X App"] = "a" } },
+      ['GET http://h/: header "Authorization": expected none beside the option bearer_file'] =
+        { url = "http://h/", headers = { Authorization = "a" }, bearer_file = "not there" },
+    }) do
+      assert.same({ nil, message, "EINVAL" }, { http.check(options) })
+    end
+  end)
+
+  it("raises for unknown options and wrong types", function()
+    local _, message = pcall(function() http.check({ url = "http://h/", urls = "x" }) end)
+    assert.is_truthy(message:find('/http_spec.lua:%d+: unknown option "urls"'), message)
+    _, message = pcall(function() http.check({ url = 5 }) end)
+    assert.is_truthy(message:find('option "url": expected a string, found a number', 1, true), message)
   end)
 end)
 
@@ -596,6 +706,44 @@ describe("http.stream", function()
     for line in response:lines() do lines[#lines + 1] = line end
     assert.same({ "ab", "c", "", "de" }, lines)
     assert.is_true(response:result())
+  end)
+
+  it("loses nothing between two iterators", function()
+    local it_is, feed = feeding()
+    local response = assert(http.stream({ url = it_is.url }))
+    feed:push("one\ntwo\nthree\nfo")
+    assert.equal("one", response:lines()())
+    assert.equal("two", response:lines()())
+    local reading = task.spawn(function()
+      local next_line = response:lines()
+      return next_line(), next_line()
+    end)
+    task.sleep(0) -- it waits for the end of the line now
+    reading:cancel()
+    feed:push("ur\nfi")
+    assert.equal("four", response:lines()())
+    assert.equal("fi", response:chunks()())
+    feed:push("ve")
+    assert.equal("ve", response:chunks()())
+    feed:push("end")
+    assert.is_nil(response:lines()())
+    assert.is_true(response:result())
+  end)
+
+  it("gives nothing of what it holds once it is closed", function()
+    local it_is, feed = feeding()
+    local response = assert(http.stream({ url = it_is.url }))
+    assert.is_truthy(response.label:find("^http://127.0.0.1:%d+/$"), response.label)
+    feed:push("one\ntwo\n")
+    assert.equal("one", response:lines()())
+    response:close()
+    assert.same({ nil, "closed", "ECANCELED" }, { response:result() })
+    assert.is_nil(response:lines()())
+    assert.is_nil(response:chunks()())
+    local whole = assert(http.stream({ url = serving(answer("all")).url }))
+    for _ in whole:chunks() do end
+    whole:close()
+    assert.is_true(whole:result())
   end)
 
   it("follows redirects, and takes any status", function()

@@ -2,6 +2,7 @@
 local Folder = require("support.folder")
 local Server = require("support.http_server")
 local Source = require("support.source")
+local http = require("engine.http")
 local provider = require("providers.http")
 local task = require("engine.task")
 local timer = require("engine.timer")
@@ -25,7 +26,8 @@ describe("provider http", function()
 
   local function start(options)
     local given = { url = server.url .. (options.path or "/nodes") }
-    for key, value in pairs(options) do given[key] = key ~= "path" and value or nil end
+    for key, value in pairs(options) do given[key] = value end
+    given.path = nil
     source = Source.start(provider, given)
   end
 
@@ -113,6 +115,40 @@ describe("provider http", function()
     assert.are.same({ "v2@h", '"v2"' }, { source:ask(), asked })
   end)
 
+  it("asks for the whole each time where it does not ask by GET", function()
+    local tags = {}
+    serve(function(request)
+      tags[#tags + 1] = request.headers["if-none-match"] or "none"
+      return Server.answer('["a@h"]', { 'ETag: "v1"' })
+    end)
+    start({ method = "POST", body = "which" })
+    source:ask()
+    assert.are.equal("a@h", (source:ask()))
+    assert.are.same({ "none", "none" }, tags)
+  end)
+
+  it("hands on all that it was told", function()
+    say("[]")
+    local given = {
+      method = "PUT", headers = { ["X-A"] = "b" }, body = "c", timeout = 3, connect_timeout = 2, max_body = 1000, ca_file = "/ca",
+      client_cert = "/cert", client_key = "/key", verify = false, unix_socket = "/socket", bearer_file = "/token", follow = 2,
+    }
+    local request, asked = http.request, nil
+    finally(function() http.request = request end)
+    http.request = function(options)
+      asked = options
+      return { status = 200, headers = {}, body = "[]", label = "x" }
+    end
+    assert.are.equal("", (ask(given)))
+    given.url, given.headers.Accept = server.url .. "/nodes", "application/json"
+    assert.are.same(given, asked)
+    source:stop()
+    ask({ ca = "PEM" })
+    assert.are.equal("PEM", asked.ca)
+    local of_formats = { format = true, app_name = true, select = true, ca = true }
+    for name in pairs(provider.options) do assert.is_truthy(of_formats[name] or given[name] ~= nil, name) end
+  end)
+
   it("asks for the whole again after an answer that it could not read", function()
     local bodies = { '["a@h"]', "[", '["b@h"]' }
     local tags = {}
@@ -129,9 +165,9 @@ describe("provider http", function()
 
   it("cannot find out where the status is no success, and says what the server says", function()
     for status, expected in pairs({
-      ["404 Not Found"] = "URL/nodes: status 404: no such list", ["500 Internal Server Error"] = "URL/nodes: status 500: no such list",
-      ["503 Service Unavailable"] = "URL/nodes: status 503: no such list", ["304 Not Modified"] = "URL/nodes: status 304",
-      ["401 Unauthorized"] = "URL/nodes: status 401: no such list",
+      ["404 Not Found"] = "URL/nodes?…: status 404: no such list", ["500 Internal Server Error"] = "URL/nodes?…: status 500: no such list",
+      ["503 Service Unavailable"] = "URL/nodes?…: status 503: no such list", ["304 Not Modified"] = "URL/nodes?…: status 304",
+      ["401 Unauthorized"] = "URL/nodes?…: status 401: no such list",
     }) do
       say(not status:find("304") and "no such list\nsecond line" or nil, nil, status)
       assert.are.equal(expected, fail({ path = "/nodes?token=secret" }))
@@ -140,9 +176,49 @@ describe("provider http", function()
     end
   end)
 
+  it("says of a page only its title", function()
+    for body, expected in pairs({
+      ["<html>\r\n<head><TITLE class='x'>\n 400  No required\tSSL certificate was sent </title>"] =
+        ": 400 No required SSL certificate was sent",
+      ["<html>\n<body>no title</body>"] = "", ["<title>never ends"] = "", ["<?xml version='1.0'?><Error/>"] = "",
+      ["<title>" .. ("x"):rep(300) .. "</title>"] = ": " .. ("x"):rep(200),
+    }) do
+      say(body, { "Content-Type: text/html" }, "400 Bad Request")
+      assert.are.equal("URL/nodes: status 400" .. expected, fail())
+      source:stop()
+      server:stop()
+    end
+    say("broken: <title>not a title</title>", { "Content-Type: text/plain" }, "400 Bad Request")
+    assert.are.equal("URL/nodes: status 400: broken: <title>not a title</title>", fail())
+  end)
+
+  it("cannot find out from an answer that is empty or a part, whatever the format", function()
+    for _, format in ipairs({ "lines", "hosts", "json", "prometheus", "erlang" }) do
+      for status, expected in pairs({
+        ["200 OK"] = "the answer is empty (status 200)", ["204 No Content"] = "the answer is empty (status 204)",
+        ["206 Partial Content"] = "status 206, expected 200", ["202 Accepted"] = "status 202, expected 200",
+      }) do
+        local text = Server.answer(status:find("^20[26]") and "[]" or "", nil, status)
+        serve(function() return status:find("204") and "HTTP/1.1 204 No Content\r\n\r\n" or text end)
+        assert.are.equal("URL/nodes: " .. expected, fail({ format = format, app_name = "app" }))
+        source:stop()
+        server:stop()
+      end
+    end
+    say('["a@h"]', nil, "203 Non-Authoritative Information")
+    assert.are.equal("a@h", (ask()))
+  end)
+
+  it("names in a message where it was sent to", function()
+    serve(function(request)
+      if request.path == "/there" then return Server.answer("gone", nil, "410 Gone") end
+      return Server.answer("", { "Location: /there" }, "302 Found")
+    end)
+    assert.are.equal("URL/there: status 410: gone", fail())
+  end)
+
   it("cannot find out from what is no list", function()
     for body, expected in pairs({
-      [""] = "line 1, column 1: expected a value, found the end",
       ["<html>"] = 'line 1, column 1: expected a value, found "<"',
       [("["):rep(10000)] = "line 1, column 101: nested deeper than 100 levels",
       ['{"items":5}'] = "items: expected a list, found a number (5)",
@@ -186,6 +262,12 @@ describe("provider http", function()
     assert.are.equal("GET URL/gone: connection refused", fail({ path = "/gone" }))
   end)
 
+  it("takes a URL whose scheme is in capitals", function()
+    say('["a@h"]')
+    server.url = server.url:gsub("^http", "HTTP")
+    assert.are.equal("a@h", (ask()))
+  end)
+
   it("says so itself before the poll ends", function()
     serve(function() task.sleep(60) end)
     local message = fail({}, 0.5)
@@ -194,14 +276,22 @@ describe("provider http", function()
 
   it("refuses what cannot be asked, and options that do not go together", function()
     for message, options in pairs({
-      ["url: expected one that begins with http:// or https:// and a host"] = { url = "ftp://h/" },
-      ["url: expected printable ASCII without blanks"] = { url = "http://h/a b" },
-      ["method: expected one such as GET"] = { url = "http://h/", method = "get it" },
-      ["headers: A: expected a number, or a string without control characters"] =
+      ['bad url "ftp://h/": expected http or https, found "ftp"'] = { url = "ftp://h/" },
+      ['bad url "http://h/a b": byte 0x20 at 11, expected it percent-encoded'] = { url = "http://h/a b" },
+      ['bad url "http://h:99999/": port number was not a decimal number between 0 and 65535'] = { url = "http://h:99999/" },
+      ['bad url "http://…@h:x/": port number was not a decimal number between 0 and 65535'] = { url = "http://joe:secret@h:x/" },
+      ['option "method": expected one like GET, found "post"'] = { url = "http://h/", method = "post" },
+      ['GET http://h/: header "X App": expected a name of letters, digits and dashes'] =
+        { url = "http://h/", headers = { ["X App"] = "a" } },
+      ['GET http://h/: header "A": byte 0x0d in its value, expected no line breaks or other control characters'] =
         { url = "http://h/", headers = { A = "b\r\nC: d" } },
-      ['headers: expected names as keys, such as ["X-Token"]'] = { url = "http://h/", headers = { "A: b" } },
+      ['GET http://h/: headers: expected names as keys, as in ["X-Name"] = "value", found the key 1'] =
+        { url = "http://h/", headers = { "A: b" } },
+      ['header "If-None-Match": expected none, it is sent by itself'] = { url = "http://h/", headers = { ["if-none-match"] = "x" } },
+      ['GET http://h/: header "Content-Length": expected none, it is written by itself'] =
+        { url = "http://h/", headers = { ["Content-Length"] = 5 } },
       ["expected ca or ca_file, found both"] = { url = "http://h/", ca = "x", ca_file = "y" },
-      ["client_key: expected client_cert beside it"] = { url = "http://h/", client_key = "y" },
+      ['option "client_key": expected client_cert beside it'] = { url = "http://h/", client_key = "y" },
       ['format = "prometheus" lists hosts: app_name is required, the part before the "@"'] =
         { url = "http://h/", format = "prometheus" },
       ["options: url: expected a string of at least 1 byte, found nothing: it is required"] = {},

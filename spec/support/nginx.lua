@@ -4,6 +4,10 @@ local process = require("engine.process")
 local task = require("engine.task")
 local tcp = require("engine.tcp")
 
+---@class spec.Nginx
+---@field ports integer[]
+---@field log string[]
+---@field files spec.Folder
 local M = {}
 M.__index = M
 
@@ -71,7 +75,7 @@ end
 --- Starts one.
 ---@param files spec.Folder its folder
 ---@param config string what stands in http { }; PORT1, PORT2… are free ports
----@return { port: integer[] } ports as `ports`
+---@return spec.Nginx running with its `ports`, the first is PORT1's, and its `log`, a list of lines
 function M.start(files, config)
   local count = 0
   for i in config:gmatch("PORT(%d)") do count = math.max(count, tonumber(i)) end
