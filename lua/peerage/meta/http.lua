@@ -21,7 +21,7 @@ local M = {}
 ---  end of a stream's head. Default 10; at most nine tenths of what the scope has left
 ---@field connect_timeout? number seconds until there is a connection, TLS included. Default 5
 ---@field ca? string certificates to trust instead of the system's, as PEM text
----@field ca_file? string the same, a file
+---@field ca_file? string the same, a file; a change of it counts after a minute at the latest
 ---@field client_cert? string file with the certificate to show, PEM; with its key, unless `client_key` is given
 ---@field client_key? string file with its key, PEM
 ---@field verify? boolean false: any certificate will do, which is said in the log, once for each server. Default true
