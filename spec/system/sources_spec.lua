@@ -38,6 +38,13 @@ describe("a process", function()
     daemon = Daemon.start({ folder.path .. "/config.lua" }, options)
   end
 
+  -- All lists that there were, in order: of each change one.
+  local function lists()
+    local result = {}
+    for _, line in ipairs(daemon.log) do result[#result + 1] = line:match("nodes: (.*)%.") end
+    return result
+  end
+
   local function targets(...)
     local list = {}
     for i, target in ipairs({ ... }) do list[i] = ("%q"):format(target) end
@@ -56,6 +63,7 @@ describe("a process", function()
     daemon:expect("targets.json: no such file or directory", QUICK)
     targets("10.0.0.2:2")
     daemon:expect("nodes: app@10.0.0.2:2.", QUICK)
+    assert.are.same({ "app@10.0.0.1:1", "app@10.0.0.1:1 app@10.0.0.2:2", "app@10.0.0.2:2" }, lists())
   end)
 
   it("follows the files of a pattern", function()
@@ -66,6 +74,7 @@ describe("a process", function()
     daemon:expect("nodes: a@h b@h c@h.", QUICK)
     folder:sh("rm nodes/a")
     daemon:expect("nodes: b@h c@h.", QUICK)
+    assert.are.same({ "a@h b@h", "a@h b@h c@h", "b@h c@h" }, lists())
   end)
 
   it("runs a program beside its config, and leaves none behind", function()
