@@ -3,10 +3,9 @@
 --- Invariant: no program outlives the poll or the provider that started it.
 local formats = require("peerage.formats")
 local process = require("engine.process")
+local stderr = require("peerage.exec.stderr")
 
 local M = {}
-
-local MOST_STDERR = 500 -- bytes of its end that a message has
 
 M.options = formats.options()
 M.options.format.doc = M.options.format.doc .. '; "lines" without, "json" with stream'
@@ -57,27 +56,20 @@ local function build(options)
   return command
 end
 
--- With the end of what it said of that itself.
-local function add_stderr(message, printed)
-  local said = (printed and printed.stderr or ""):match("^%s*(.-)%s*$")
-  if #said > MOST_STDERR then said = "…" .. said:sub(-MOST_STDERR) end
-  return said ~= "" and message .. ": " .. said or message
-end
-
 local function describe_end(options, ended)
   local how = ended.signal and "was ended by the signal " .. ended.signal or ("ended with status %d"):format(ended.code)
-  return add_stderr(options.command[1] .. " " .. how, ended)
+  return stderr.add(options.command[1] .. " " .. how, ended.stderr or "")
 end
 
 local function run(options)
   local command = build(options)
   command.timeout, command.max_output = options.timeout, options.max_output
   local ended, message, _, printed = process.run(command)
-  if not ended then return nil, add_stderr(message, printed) end
+  if not ended then return nil, stderr.add(message, printed and printed.stderr or "") end
   if ended.code ~= 0 then return nil, describe_end(options, ended) end
   if not ended.stdout:find("%S") then
     if options.empty then return {} end
-    return nil, "command printed nothing"
+    return nil, stderr.add("command printed nothing", ended.stderr)
   end
   local nodes, wrong = formats.read(format_of(options), ended.stdout, options)
   return nodes, wrong and ("%s: %s"):format(options.command[1], wrong)
