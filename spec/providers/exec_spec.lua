@@ -225,7 +225,7 @@ echo a@h
       stream("echo gone >&2; echo 1")
       eventually(function()
         return select(2, source:ask()) ==
-          "sh: a line that it printed: expected a list, found a number: select says where the list is; sh ended with status 0: gone"
+          "sh: a line that it printed: expected a list, found a number (1): select says where the list is; sh ended with status 0: gone"
       end)
       source:stop()
       stream([[echo 1; sleep 0.3; echo '["a@h"]'; sleep 0.3]])
