@@ -21,8 +21,9 @@ local PAUSE = 0.05 -- seconds between two reads, of 64 kB each: what says more i
 function M.tail(text)
   local stop = text:match("^.*%S()") or 1
   local first = math.max(1, stop - MOST)
-  local said = text:sub(first, stop - 1):match("^%s*(.*)$")
-  return (first > 1 and "…" or "") .. said
+  local said = text:sub(first, stop - 1)
+  if first > 1 then said = "…" .. said:match("^[\128-\191]*%s*(.*)$") end -- without the rest of a character
+  return said:match("^%s*(.*)$")
 end
 
 --- A message with the end of what was said of that.

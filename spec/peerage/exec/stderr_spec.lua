@@ -11,6 +11,8 @@ describe("what a program said", function()
   it("is cut to its end where it is long", function()
     assert.equal(("x"):rep(500), stderr.tail(("x"):rep(500) .. "\n"))
     assert.equal("…" .. ("y"):rep(500), stderr.tail("x" .. ("y"):rep(500) .. "\n"))
+    assert.equal("…ä" .. ("y"):rep(498), stderr.tail("xä" .. ("y"):rep(498)))
+    assert.equal("…" .. ("y"):rep(499), stderr.tail("xä" .. ("y"):rep(499)))
     assert.equal("…z", stderr.tail(("x"):rep(500) .. (" "):rep(500) .. "z"))
   end)
 
