@@ -1,19 +1,20 @@
 -- SPDX-License-Identifier: MIT
 --- Programs: the Lua half. What a program prints is never held beyond a limit.
 local core = require("engine.process.core")
+local lines = require("engine.process.lines")
 local scopes = require("engine.scope")
 local signals = require("engine.signal")
 local streams = require("engine.stream")
 local task = require("engine.task")
 local guard = require("engine.task.core").guard
-local find, sub = string.find, string.sub
+local find = string.find
 
 local M = { exit_now = core.exit_now, notify = require("engine.notify"), signals = signals.watch }
 
 local MAX_OUTPUT = 8 * 1024 * 1024 -- bytes
 local DRAIN = 1 -- seconds for output to end after the program has, should another process hold it
 
-local START_OPTIONS = { stdin = true, env = true, cwd = true, timeout = true }
+local START_OPTIONS = { stdin = true, stderr = true, env = true, cwd = true, timeout = true }
 local RUN_OPTIONS = { stdin = true, env = true, cwd = true, timeout = true, max_output = true }
 
 ---@class engine.process.Process
@@ -49,6 +50,7 @@ local function read_arguments(options, known)
     if type(key) ~= "number" and not known[key] then error(('unknown option "%s"'):format(tostring(key)), 3) end
   end
   check_type(options, "stdin", "string", known.max_output and "string" or "boolean")
+  check_type(options, "stderr", "boolean")
   check_type(options, "env", "table")
   check_type(options, "cwd", "string")
   check_type(options, "timeout", "number")
@@ -57,18 +59,36 @@ local function read_arguments(options, known)
   return arguments
 end
 
+local function describe_key(key)
+  if type(key) == "string" then return ("%q"):format(key) end
+  return type(key) == "number" and tostring(key) or "a " .. type(key)
+end
+
+--- Whether these are variables that a program can be given. Values, which may be secrets, are not in the message.
+---@param env table
+---@return true|nil ok
+---@return string? message
+function M.check_environment(env)
+  for name, value in next, env do
+    if type(name) ~= "string" or name == "" or find(name, "[=%z]") then
+      return nil, 'expected names of variables as keys, such as { HOME = "/" }, found the key ' .. describe_key(name)
+    end
+    local kind = type(value)
+    if kind ~= "string" and kind ~= "number" and value ~= false then
+      return nil, ("%s: expected a string, a number or false, found a %s"):format(name, kind)
+    end
+    if kind == "string" and find(value, "%z") then return nil, name .. ": expected a value without zero bytes" end
+  end
+  return true
+end
+
 -- The engine's own, with what `changes` sets, and without what it sets to false.
 local function read_environment(changes)
+  local ok, message = M.check_environment(changes)
+  if not ok then error('option "env": ' .. message, 0) end
   local entries = {}
   for name, value in next, changes do
-    if type(name) ~= "string" or name == "" or find(name, "[=%z]") then
-      error("option \"env\": expected names of variables as keys", 0)
-    end
-    if value ~= false then
-      local entry = name .. "=" .. tostring(value)
-      check_whole(entry, 0)
-      entries[#entries + 1] = entry
-    end
+    if value ~= false then entries[#entries + 1] = name .. "=" .. tostring(value) end
   end
   for _, entry in ipairs(core.environment()) do
     if changes[entry:match("^[^=]*")] == nil then entries[#entries + 1] = entry end
@@ -79,12 +99,13 @@ end
 local function wrap(handle, name) return handle and streams.new(handle, "standard " .. name .. " of a process") end
 
 local function start(arguments, options, has_stderr)
-  local environment, seconds = read_environment(options.env or {}), scopes.timeout(options.timeout or math.huge)
-  local has_stdin = options.stdin and true or false
+  local environment, has_stdin = read_environment(options.env or {}), options.stdin and true or false
+  local wanted = options.timeout or math.huge
+  local seconds = scopes.timeout(wanted)
   local handle, input, output, errors, pid = core.spawn(arguments, environment, options.cwd, seconds, has_stdin, has_stderr)
   if not handle then return nil, input, output end
   local self = setmetatable({
-    handle = handle, pid = pid, name = arguments[1], seconds = seconds,
+    handle = handle, pid = pid, name = arguments[1], seconds = seconds, is_cut = seconds < wanted,
     stdin = wrap(input, "input"), stdout = wrap(output, "output"), stderr = wrap(errors, "error"),
   }, class)
   if type(options.stdin) == "string" then
@@ -96,16 +117,20 @@ local function start(arguments, options, has_stderr)
   return self
 end
 
---- Starts a program in a process group of its own, which ends with the scope. Its standard error is the engine's.
+--- Starts a program in a process group of its own, which ends with the scope. Its standard error is the engine's, unless asked for.
 ---@param options engine.process.StartOptions
 ---@return engine.process.Process? process
 ---@return string? message
 ---@return string? code "ENOENT", "EACCES"…
-function M.start(options) return start(read_arguments(options, START_OPTIONS), options, false) end
+function M.start(options) return start(read_arguments(options, START_OPTIONS), options, options.stderr) end
 
 function Process:fail(message, code)
   self.failure = self.failure or { self.name .. message, code }
   self:kill("KILL")
+end
+
+local function describe_timeout(self)
+  return ("%s timed out after %.3g s%s"):format(self.name, self.seconds, self.is_cut and ", nine tenths of what its caller had left" or "")
 end
 
 --- Waits for the program's end. Results as in the stub.
@@ -113,7 +138,7 @@ function Process:wait()
   local code, signal, is_late = self.handle:wait()
   if self.failure then return nil, self.failure[1], self.failure[2] end
   if not code then return nil, signal, is_late end
-  if is_late then return nil, ("%s timed out after %.3g s"):format(self.name, self.seconds), "ETIMEDOUT" end
+  if is_late then return nil, describe_timeout(self), "ETIMEDOUT" end
   if signal == 0 then return { code = code } end
   return { signal = signals.names[signal] or tostring(signal) }
 end
@@ -144,30 +169,11 @@ end
 
 --- Iterates over the lines that it prints, without their ends.
 ---@return fun(): string?
-function Process:lines()
-  local chunk, at, parts, size = "", 1, {}, 0
-  local function finish_line(rest)
-    local line = parts[1] and table.concat(parts) .. rest or rest
-    if parts[1] then parts, size = {}, 0 end
-    return line
-  end
-  return function()
-    while chunk do
-      local stop = find(chunk, "\n", at, true)
-      if stop then
-        local line = finish_line(sub(chunk, at, stop - 1))
-        at = stop + 1
-        return line
-      end
-      size = size + #chunk - at + 1
-      if size > MAX_OUTPUT then self:fail(" printed a line of more than 8 MB", "EMSGSIZE") return nil end
-      if at <= #chunk then parts[#parts + 1] = sub(chunk, at) end
-      chunk, at = self.stdout:read(), 1
-    end
-    self.stdout:close()
-    if size > 0 then return finish_line("") end
-  end
-end
+function Process:lines() return lines.each(self) end
+
+--- Iterates over the newest line that it printed since the one before.
+---@return fun(): string?
+function Process:newest() return lines.newest(self) end
 
 local function size_text(bytes)
   if bytes < 1024 * 1024 then return bytes .. " bytes" end
@@ -193,14 +199,15 @@ local function run(arguments, options)
   local readers = { task.spawn(collect, process, out, output), task.spawn(collect, process, err, output) }
   local ended
   ended, message, code = process:wait()
-  task.timeout(DRAIN, function()
+  local is_read = task.timeout(DRAIN, function()
     for _, reader in ipairs(readers) do reader:join() end
+    return true
   end)
   process:close()
   local printed = { stdout = table.concat(output[out]), stderr = table.concat(output[err]) }
   if process.failure then return nil, process.failure[1], process.failure[2], printed end
   if not ended then return nil, message, code, printed end
-  ended.stdout, ended.stderr = printed.stdout, printed.stderr
+  ended.stdout, ended.stderr, ended.held = printed.stdout, printed.stderr, not is_read or nil
   return ended
 end
 

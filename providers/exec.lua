@@ -1,12 +1,13 @@
 -- SPDX-License-Identifier: MIT
 --- Finds the nodes that a program prints: each time it is run, or, with `stream`, whenever it prints a list.
---- Invariant: no program outlives the poll or the provider that started it.
+--- Invariant: no program outlives the poll or the provider that started it, unless it leaves its process group.
+local absence = require("peerage.exec.absence")
 local formats = require("peerage.formats")
 local process = require("engine.process")
+local stderr = require("peerage.exec.stderr")
+local streams = require("peerage.exec.stream")
 
 local M = {}
-
-local MOST_STDERR = 500 -- bytes of its end that a message has
 
 M.options = formats.options()
 M.options.format.doc = M.options.format.doc .. '; "lines" without, "json" with stream'
@@ -17,35 +18,41 @@ M.options.command = {
 M.options.cwd = { type = "path", default = ".", doc = "where it runs; the config's folder without" }
 M.options.env = { type = "table", secret = true, doc = "variables for it; false removes one" }
 M.options.timeout = { type = "number", min = 0.001, max = 86400, doc = "seconds for it; most of a poll's without" }
-M.options.max_output = { type = "integer", default = 8 * 1024 * 1024, min = 1, max = 2 ^ 30, doc = "bytes that it may print" }
-M.options.empty = { type = "boolean", default = false, doc = "to print nothing means that there are no nodes" }
+M.options.max_output = { type = "integer", min = 1, max = 2 ^ 30, doc = "bytes that it may print; 8 MB without" }
+M.options.empty = { type = "boolean", doc = "to print nothing means that there are no nodes" }
 M.options.stream = { type = "boolean", default = false, doc = "it stays up and prints a whole list, as JSON, a line" }
 
 local function format_of(options) return options.format or options.stream and "json" or "lines" end
 
-local function check_env(env)
-  for name, value in next, env or {} do
-    local kind = type(value)
-    if type(name) ~= "string" or name == "" or name:find("[=%z]") then return nil, "env: expected names of variables as keys" end
-    if kind ~= "string" and kind ~= "number" and value ~= false or tostring(value):find("%z") then
-      return nil, ("env: %s: expected a string, a number or false"):format(name)
+local function check_stream(options, format)
+  if not options.stream then return true end
+  for _, name in ipairs({ "timeout", "max_output", "empty" }) do
+    if options[name] ~= nil then return nil, name .. ": is not for stream, whose program stays up: leave it out" end
+  end
+  if format == "json" or format == "prometheus" then return true end
+  return nil, ('stream is for one list of JSON a line: expected format "json" or "prometheus", found "%s"'):format(format)
+end
+
+local function check_command(command)
+  for i, argument in ipairs(command) do
+    if i == 1 and argument == "" or tostring(argument):find("%z") then
+      return nil, ("command: argument %d: it is empty, or holds a zero byte"):format(i - 1)
     end
   end
   return true
 end
 
+local function check_env(env)
+  local ok, message = process.check_environment(env or {})
+  return ok, message and "env: " .. message
+end
+
 --- Whether the options go together.
 function M.check(options)
   local format = format_of(options)
-  if options.stream and format ~= "json" and format ~= "prometheus" then
-    return nil, ('stream is for one list of JSON a line: expected format "json" or "prometheus", found "%s"'):format(format)
-  end
-  for i, argument in ipairs(options.command) do
-    if i == 1 and argument == "" or tostring(argument):find("%z") then
-      return nil, ("command: argument %d: it is empty, or holds a zero byte"):format(i - 1)
-    end
-  end
-  local ok, message = check_env(options.env)
+  local ok, message = check_stream(options, format)
+  if ok then ok, message = check_command(options.command) end
+  if ok then ok, message = check_env(options.env) end
   if not ok then return nil, message end
   return formats.check(format, options)
 end
@@ -57,27 +64,32 @@ local function build(options)
   return command
 end
 
--- With the end of what it said of that itself.
-local function add_stderr(message, printed)
-  local said = (printed and printed.stderr or ""):match("^%s*(.-)%s*$")
-  if #said > MOST_STDERR then said = "…" .. said:sub(-MOST_STDERR) end
-  return said ~= "" and message .. ": " .. said or message
-end
-
 local function describe_end(options, ended)
   local how = ended.signal and "was ended by the signal " .. ended.signal or ("ended with status %d"):format(ended.code)
-  return add_stderr(options.command[1] .. " " .. how, ended)
+  return stderr.add(options.command[1] .. " " .. how, ended.stderr)
 end
 
-local function run(options)
-  local command = build(options)
+local function describe_failure(options, message, code, said)
+  return stderr.add(absence.explain(message, code, options), said or "")
+end
+
+-- Once is enough: it is so at each poll.
+local function warn_of_held(self)
+  if self.has_warned then return end
+  self.has_warned = true
+  self.log.warn(self.options.command[1] .. " leaves a process that holds its output: each poll waits a second for that")
+end
+
+local function run(self)
+  local options, command = self.options, build(self.options)
   command.timeout, command.max_output = options.timeout, options.max_output
-  local ended, message, _, printed = process.run(command)
-  if not ended then return nil, add_stderr(message, printed) end
+  local ended, message, code, printed = process.run(command)
+  if not ended then return nil, describe_failure(options, message, code, printed and printed.stderr) end
+  if ended.held then warn_of_held(self) end
   if ended.code ~= 0 then return nil, describe_end(options, ended) end
   if not ended.stdout:find("%S") then
     if options.empty then return {} end
-    return nil, "command printed nothing"
+    return nil, stderr.add("command printed nothing", ended.stderr)
   end
   local nodes, wrong = formats.read(format_of(options), ended.stdout, options)
   return nodes, wrong and ("%s: %s"):format(options.command[1], wrong)
@@ -86,9 +98,11 @@ end
 ---@param self peerage.ProviderSelf
 ---@return peerage.Node[]|nil nodes, string? message
 function M.poll(self)
-  if not self.options.stream then return run(self.options) end
+  if not self.options.stream then return run(self) end
   if self.said then return self.said[1], self.said[2] end
-  return nil, self.options.command[1] .. " has printed no list yet"
+  local name = self.options.command[1]
+  if self.is_started then return nil, name .. " has printed no list yet" end
+  return nil, name .. " is not started yet, nor will it be with serves = false"
 end
 
 local function say(self, nodes, message)
@@ -96,28 +110,28 @@ local function say(self, nodes, message)
   self:update(nodes, message)
 end
 
-local function take_line(self, line)
-  if not line:find("%S") then return end
-  local nodes, wrong = formats.read(format_of(self.options), line, self.options)
-  say(self, nodes, wrong and ("%s: a line that it printed: %s"):format(self.options.command[1], wrong))
-end
-
-local function stream(self)
-  local child, message = process.start(build(self.options))
-  if not child then return message end
-  for line in child:lines() do take_line(self, line) end
-  local ended
-  ended, message = child:wait()
-  return message or describe_end(self.options, ended)
+-- Takes each list. Gives how the program ended, and what was wrong with its last line.
+local function follow(self)
+  local options, wrong = self.options, nil
+  local ended, message, code, said = streams.follow(build(options), self.log, function(line)
+    local nodes, problem = formats.read(format_of(options), line, options)
+    problem = problem and ("%s: a line that it printed: %s"):format(options.command[1], problem)
+    wrong = not nodes and problem or nil
+    say(self, nodes, problem)
+  end)
+  local how = ended and describe_end(options, ended) or describe_failure(options, message, code, said)
+  return wrong and wrong .. "; " .. how or how
 end
 
 --- Keeps the program of `stream` up. When it ends its list is old, and it is started again.
 ---@param self peerage.ProviderSelf
+---@return false|nil, string? message how it ended
 function M.serve(self)
   if not self.options.stream then return false end
-  local message = stream(self)
+  self.is_started = true
+  local message = follow(self)
   say(self, nil, message)
-  error(message, 0)
+  return nil, message
 end
 
 return M

@@ -22,20 +22,22 @@ local function is_one_node(list) return rawget(list, "name") ~= nil and rawget(l
 ---@param list any the first value
 ---@param message any the second value
 ---@param who? string what messages begin with; "poll()"
+---@param verb? string what they say that it did; " returned"
 ---@return peerage.Answer? answer
 ---@return string? error when the provider broke the contract
-function M.read(list, message, who)
+function M.read(list, message, who, verb)
   who = who or "poll()"
+  local said = who .. (verb or " returned")
   if list == nil then
-    if message == nil then return nil, who .. " returned nil without a reason" end
+    if message == nil then return nil, said .. " nil without a reason" end
     return { kind = "unknown", message = reason(message, who) }
   end
   if type(list) ~= "table" then
     local hint = type(list) == "string" and ": did you forget the braces?" or ""
-    return nil, who .. " returned " .. describe.value(list) .. ": expected a list of nodes" .. hint
+    return nil, said .. " " .. describe.value(list) .. ": expected a list of nodes" .. hint
   end
   if is_one_node(list) then
-    return nil, who .. ' returned one node: expected a list of nodes, such as { { name = "app@10.0.0.1" } }'
+    return nil, said .. ' one node: expected a list of nodes, such as { { name = "app@10.0.0.1" } }'
   end
   if message == nil then return { kind = "complete", list = list } end
   return { kind = "partial", list = list, message = reason(message, who) }

@@ -6,7 +6,7 @@ local timer = require("engine.timer")
 
 local M = {}
 
----@alias peerage.FailureReason "raised"|"timeout"|"interrupted"|"out_of_memory"|"closed"|"breach"|"unknown"
+---@alias peerage.FailureReason "raised"|"timeout"|"interrupted"|"out_of_memory"|"closed"|"breach"|"unknown"|"ended"
 ---@alias peerage.Failure { reason: peerage.FailureReason, message: string, traceback: string? }
 
 --- Why there is no answer of who has ended.

@@ -5,6 +5,7 @@ local Failing = require("peerage.failing")
 local accounts = require("peerage.accounts")
 local answers = require("peerage.answer")
 local call = require("peerage.call")
+local copy = require("peerage.copy")
 local deep_copy = require("peerage.deep_copy")
 local describe = require("peerage.describe")
 local log = require("engine.log")
@@ -52,7 +53,9 @@ end
 
 local function supervise(self, serve)
   supervisor.run(self.inner, serve, {
+    is_known = function(failure) return failure.message == self.doubt end, -- the poll that takes that in says it
     on_end = function(failure)
+      self.news:push(true)
       self.failures:count(failure)
       if self.spec.on_failure and self.spec.on_failure(failure) then return true end
       self.failures:restarted()
@@ -61,12 +64,14 @@ local function supervise(self, serve)
   self.news:push(true)
 end
 
--- Takes what poll() would return, for the next poll to take in. The newest counts.
+-- Takes what poll() would return, for the next poll to take in. The newest counts. The list is a copy: whose it is may go
+-- on to use it.
 local function new_update(self)
   return function(_, list, message)
-    local answer, breach = answers.read(list, message, "self:update()")
-    if not answer then error((breach:gsub(" returned ", ": given ", 1)), 2) end
-    self.given = { list, message }
+    local answer, breach = answers.read(list, message, "self:update()", ": given")
+    if not answer then error(breach, 2) end
+    self.given = { list and copy(list), message }
+    self.doubt = not list and answer.message or nil
     if list then self.news:push(true) end
     self.spec.on_update()
   end
@@ -134,7 +139,7 @@ function M:ask(seconds, is_to_run)
   return true, given[1], given[2]
 end
 
---- Waits until update() was given a list, or serve() has nothing to serve.
+--- Waits until update() was given a list, or serve() has ended or has nothing to serve.
 ---@param seconds number at most
 function M:await_news(seconds) task.timeout(seconds, self.news.pop, self.news) end
 

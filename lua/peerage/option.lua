@@ -23,6 +23,7 @@ local M = {}
 ---@field doc? string
 
 local LARGEST_INTEGER = 2 ^ 53
+local LONGEST_HINT = 60 -- bytes of a string that is shown as a list
 
 local function is_finite(value)
   return type(value) == "number" and value - value == 0
@@ -98,8 +99,16 @@ local function found(option, value)
   return plain and describe.literal(value) or describe.value(value)
 end
 
+-- The list that a string was probably meant as: { "./nodes.sh", "--all" }.
+local function as_list(value)
+  local words = {}
+  for word in string.gmatch(value, "%S+") do words[#words + 1] = describe.text(word) end
+  return "{ " .. table.concat(words, ", ") .. " }"
+end
+
 local function hint(option, value)
   if type(value) ~= "string" then return "" end
+  if option.type == "list" and not option.secret and #value <= LONGEST_HINT then return ": write " .. as_list(value) end
   local candidate = option.values and nearest(value, option.values)
   if candidate then return ": did you mean " .. describe.text(candidate) .. "?" end
   if not wants_number(option) or not is_finite(tonumber(value)) then return "" end

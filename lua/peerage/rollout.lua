@@ -72,7 +72,7 @@ end
 
 --- serve() of the version on trial ended.
 function M.take_serve_failure(cluster, failure)
-  if cluster.trial then cluster.trial.failure = failure end
+  if cluster.trial and BROKEN[failure.reason] then cluster.trial.failure = failure end
 end
 
 local function earlier_part(cluster, earlier)

@@ -88,12 +88,13 @@ describe("process.run", function()
       ['unknown option "timout"'] = { "true", timout = 1 },
       ["goes on with a zero byte"] = { "echo", "a\0b" },
       ['"/" goes on'] = { "true", cwd = "/\0tmp" },
-      ['"A=b" goes on'] = { "true", env = { A = "b\0c" } },
+      ['option "env": A: expected a value without zero bytes'] = { "true", env = { A = "b\0c" } },
       ['option "timeout": expected a number, found a string'] = { "true", timeout = "1" },
       ['option "cwd": expected a string, found a number'] = { "true", cwd = 1 },
       ['option "max_output": expected a number, found a string'] = { "true", max_output = "1 MB" },
       ['option "stdin": expected a string, found a table'] = { "true", stdin = {} },
-      ['option "env": expected names of variables as keys'] = { "true", env = { "A=b" } },
+      ['option "env": expected names of variables as keys, such as { HOME = "/" }, found the key 1'] = { "true", env = { "A=b" } },
+      ['unknown option "stderr"'] = { "true", stderr = true },
     }) do
       local ok, message = pcall(process.run, options)
       assert.is_false(ok, text)
@@ -131,8 +132,8 @@ describe("process.run", function()
   end)
 
   it("gives its own message before its scope's end", function()
-    local _, message, code = task.timeout(8, process.run, { "sleep", "1000" })
-    local limit = tonumber(message:match("^sleep timed out after (%d[%d.]*) s$"))
+    local _, message, code = task.timeout(8, process.run, { "sleep", "1000", timeout = 60 })
+    local limit = tonumber(message:match("^sleep timed out after (%d[%d.]*) s, nine tenths of what its caller had left$"))
     assert(limit and limit > 6 and limit <= 7.2, message) -- nine tenths of what was left
     assert.equal("ETIMEDOUT", code)
   end)
@@ -161,7 +162,7 @@ describe("process.run", function()
   it("kills what a program leaves behind, and does not wait for it", function()
     local started = timer.now()
     local ended = run("sh", "-c", "sleep 1000 & echo $!")
-    assert.equal(0, ended.code)
+    assert.same({ 0, nil }, { ended.code, ended.held })
     assert.is_true(await_end(ended.stdout:match("%d+")))
     assert.is_true(timer.now() - started < 30)
   end)
@@ -175,6 +176,7 @@ describe("process.run", function()
     assert.equal(0, ended.code)
     assert.is_true(is_running(pid))
     assert.is_true(timer.now() - started < 30)
+    assert.is_true(ended.held)
     run("kill", "-KILL", pid)
   end)
 
@@ -271,9 +273,49 @@ describe("process.start", function()
   end)
 
   it("ends a program whose line does not end", function()
-    local it = assert(process.start({ "cat", "/dev/zero" }))
-    assert.is_nil(it:lines()())
-    assert.same({ nil, "cat printed a line of more than 8 MB", "EMSGSIZE" }, { it:wait() })
+    for _, name in ipairs({ "lines", "newest" }) do
+      local it = assert(process.start({ "cat", "/dev/zero" }))
+      assert.is_nil(it[name](it)())
+      assert.same({ nil, "cat printed a line of more than 8 MB", "EMSGSIZE" }, { it:wait() })
+      it:close()
+    end
+  end)
+
+  it("gives of the lines that came meanwhile the newest that says something", function()
+    local long = ("x"):rep(200000)
+    for expected, text in pairs({
+      [" b c"] = "a\n\n b c \t\r\n\n  \n", last = "a\nlast", [long] = "a\n" .. long .. "\n", ["y"] = "x" .. (" "):rep(1e6) .. "\ny",
+    }) do
+      local it, lines = assert(process.start({ "cat", stdin = text })), {}
+      for line in it:newest() do lines[#lines + 1] = line end
+      assert.equal(expected, lines[#lines])
+      it:close()
+    end
+    local it = assert(process.start({ "cat", stdin = " \n\n \n" }))
+    assert.is_nil(it:newest()())
+    it:close()
+  end)
+
+  it("skips what it printed before that", function()
+    local path = os.tmpname()
+    finally(function() os.remove(path) end)
+    local it = assert(process.start({ "sh", "-c", 'echo 1; read x; seq 2 5000; echo >"$0"; read x; echo 5001', path, stdin = true }))
+    local newest = it:newest()
+    assert.equal("1", newest())
+    it:write("\n")
+    eventually(function() return fs.read(path) == "\n" end)
+    assert.equal("5000", newest())
+    it:write("\n")
+    assert.equal("5001", newest())
+    assert.is_nil(newest())
+    it:close()
+  end)
+
+  it("gives its standard error apart where that is asked for", function()
+    local it = assert(process.start({ "sh", "-c", "echo out; echo err >&2", stderr = true }))
+    assert.equal("err\n", it.stderr:read())
+    assert.equal("out", it:lines()())
+    assert.is_nil((it.stderr:read()))
     it:close()
   end)
 
@@ -347,6 +389,23 @@ describe("process.start", function()
     assert.error_matches(function() it:wait() end, "another task waits for this process already")
     it:close()
     assert.same({ nil, "closed", "ECANCELED" }, { waiting:wait() })
+  end)
+end)
+
+describe("process.check_environment", function()
+  it("says what is wrong, but no value", function()
+    assert.is_true(process.check_environment({ A = "b=c", B = 5, C = false, D = "" }))
+    for message, env in pairs({
+      ['expected names of variables as keys, such as { HOME = "/" }, found the key 1'] = { "A=secret" },
+      ['expected names of variables as keys, such as { HOME = "/" }, found the key "A=b"'] = { ["A=b"] = "secret" },
+      ['expected names of variables as keys, such as { HOME = "/" }, found the key ""'] = { [""] = "secret" },
+      ['expected names of variables as keys, such as { HOME = "/" }, found the key a table'] = { [{}] = "secret" },
+      ["A: expected a string, a number or false, found a table"] = { A = {} },
+      ["A: expected a string, a number or false, found a boolean"] = { A = true },
+      ["A: expected a value without zero bytes"] = { A = "sec\0ret" },
+    }) do
+      assert.same({ nil, message }, { process.check_environment(env) })
+    end
   end)
 end)
 

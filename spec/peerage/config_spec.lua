@@ -179,7 +179,7 @@ describe("the engine's keys", function()
       ['log_level = "infos"'] = 'log_level: expected "debug", "info", "warn" or "error", found "infos": did you mean "info"?',
       ['log_format = "xml"'] = 'log_format: expected "text" or "json", found "xml"',
       ['reload = "yes"'] = 'reload: expected true or false, found "yes"',
-      ['provider_path = "here"'] = 'provider_path: expected a list, found "here"',
+      ['provider_path = "here"'] = 'provider_path: expected a list, found "here": write { "here" }',
       ["provider_path = { 'a', 3 }"] = "provider_path[2]: expected a string of at least 1 byte, found a number (3)",
       ["erlang = 3"] = "erlang: expected a table, found a number (3)",
     }) do

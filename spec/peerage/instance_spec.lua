@@ -69,6 +69,34 @@ describe("an instance", function()
       assert.same({ true, { "polled@h" } }, { instance:ask(5) })
     end)
 
+    it("keeps what the list was when it was given", function()
+      local instance = start_updating({
+        poll = function() return { "polled@h" } end,
+        go = function(self)
+          local list = hostile.table({ "a@h" })
+          self:update(list, "a part")
+          list[1] = nil
+        end,
+      })
+      instance:call("go", 5)
+      assert.same({ true, { "a@h" }, "a part" }, { instance:ask(5) })
+    end)
+
+    it("holds it no longer than it runs", function()
+      local held = setmetatable({}, { __mode = "k" })
+      local instance = start_updating({ go = function(self)
+        local node = { name = "a@h" }
+        held[node] = true
+        self:update({ node })
+      end })
+      instance:call("go", 5)
+      collectgarbage()
+      assert.is_truthy(next(held))
+      instance:release()
+      collectgarbage()
+      assert.is_nil(next(held))
+    end)
+
     it("can be made to poll all the same, and keeps the update", function()
       local instance = start_updating({ poll = function() return {} end, go = function(self) self:update({ "a@h" }) end })
       instance:call("go", 5)
@@ -96,7 +124,7 @@ describe("an instance", function()
       end
     end)
 
-    it("is waited for until it has a list, or nothing to serve", function()
+    it("is waited for until it has a list, has ended, or nothing to serve", function()
       local function waits(serve)
         local started = timer.now()
         local instance = start_updating({ poll = function() end, serve = serve })
@@ -105,6 +133,8 @@ describe("an instance", function()
       end
       assert.is_false(waits(function(self) self:update({}) task.sleep(60) end))
       assert.is_false(waits(function() return false end))
+      assert.is_false(waits(function() error("boom") end))
+      assert.is_false(waits(function(self) self:update(nil, "gone") return nil, "gone" end))
       assert.is_true(waits(function(self) self:update(nil, "not yet") task.sleep(60) end))
     end)
   end)
@@ -178,6 +208,26 @@ describe("an instance", function()
       start({ serve = function() served = true end, poll = print }, { serves = false })
       task.sleep(0.01)
       assert.is_false(served)
+    end)
+
+    it("does not say again what update() was given as the reason of its end", function()
+      local ends = task.queue()
+      local function serve(said)
+        return function(self)
+          self:update(nil, said)
+          return nil, "gone"
+        end
+      end
+      local function ends_with(said)
+        local instance = start({ serve = serve(said) }, {
+          on_update = function() end, on_failure = function(failure) ends:push(failure) return true end,
+        })
+        assert.same({ reason = "ended", message = "gone" }, ends:pop())
+        assert.equal(0, instance.failures.counts.raised)
+        return hearing:count("serve() ended: gone")
+      end
+      assert.equal(0, ends_with("gone"))
+      assert.equal(1, ends_with("another"))
     end)
 
     it("counts and tells its ends", function()

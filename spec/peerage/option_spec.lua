@@ -123,7 +123,7 @@ describe("a list", function()
     assert.equal("at: expected a list, found the key [0]", refusal(names, { [0] = "a" }))
     assert.equal("at: expected a list without holes, item 2 is nil", refusal(names, { "a", nil, "c" }))
     assert.equal("at: expected a list of at least 1 item, found 0 items", refusal(names, {}))
-    assert.equal('at: expected a list of at least 1 item, found "a"', refusal(names, "a"))
+    assert.equal('at: expected a list of at least 1 item, found "a": write { "a" }', refusal(names, "a"))
   end)
 
   it("is read past its metamethods", function()

@@ -160,6 +160,20 @@ describe("a rollout", function()
     end)
   end)
 
+  it("stays when serve() says before the first poll is over why it ended", function()
+    local quiet = version("quiet", function() task.sleep(0.1) return { "quiet@h" } end)
+    local serve, runs = quiet.unit.module.serve, 0
+    quiet.unit.module.serve = function(self)
+      runs = runs + 1
+      if runs == 1 then return nil, "the watch was closed" end
+      return serve(self)
+    end
+    rollout.configure(cluster, plan(quiet))
+    hearing:expect("serve() ended: the watch was closed")
+    settle("quiet")
+    assert.same({ "quiet" }, all_running())
+  end)
+
   it("goes back when serve() fails before the first poll is over, and not after it", function()
     local broken = version("second", function()
       task.sleep(20)

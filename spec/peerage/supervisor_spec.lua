@@ -2,6 +2,7 @@
 -- serve() that does not serve: restarted, ever later, never in a hot loop.
 local Hearing = require("support.hearing")
 local hostile = require("support.hostile")
+local log = require("engine.log")
 local scopes = require("engine.scope")
 local supervisor = require("peerage.supervisor")
 local task = require("engine.task")
@@ -36,6 +37,24 @@ describe("the supervisor", function()
     assert(runs == 100 or runs == 101)
     local said = hearing:expect("serve() returned: it must run as long as it serves")
     assert.same({ "error", "provider x" }, { said.level, said.source })
+  end)
+
+  it("starts one again that says why it ended, which is a warning, and no error of its own", function()
+    supervise(function() return nil, "the watch was closed" end, QUICK)
+    for _ = 1, 2 do assert.same({ reason = "ended", message = "the watch was closed" }, ends:pop()) end
+    local said = hearing:expect("serve() ended: the watch was closed")
+    assert.same({ "warn", "provider x" }, { said.level, said.source })
+    assert.is_nil(said.fields)
+  end)
+
+  it("says that at debug only where it is known already", function()
+    local supervising = owner:spawn(supervisor.run, scope, function() return nil, "gone" end,
+      { delays = QUICK, is_known = function(failure) return failure.message == "gone" end, on_end = function() return true end })
+    local level = log.level()
+    log.level("debug")
+    supervising:join()
+    log.level(level)
+    assert.equal("debug", hearing:expect("serve() ended: gone").level)
   end)
 
   it("starts one again that raises, whatever it raises", function()

@@ -56,6 +56,7 @@ describe("provider exec", function()
   it("cannot find out where nothing is printed, unless that means nobody", function()
     assert.are.same({ nil, "command printed nothing" }, { ask({ command = { "true" } }) })
     assert.are.same({ nil, "command printed nothing" }, { ask({ command = { "echo" } }) })
+    assert.are.same({ nil, "command printed nothing: curl: (22) not found" }, { ask(sh("echo 'curl: (22) not found' >&2 | cat")) })
     assert.are.equal("", (ask({ command = { "true" }, empty = true })))
     assert.are.equal("", (ask({ command = { "true" }, empty = true, format = "json" })))
     assert.are.equal("", (ask({ command = { "echo", "[]" }, format = "json" })))
@@ -69,10 +70,22 @@ describe("provider exec", function()
     assert.is_true(#message < 600)
   end)
 
+  it("is not held up by what that has many blanks of", function()
+    local started = os.clock()
+    assert.are.same({ nil, "sh ended with status 1: …y" }, { ask(sh("printf 'x%1000000sy' '' >&2; exit 1")) })
+    assert.is_true(os.clock() - started < 1)
+  end)
+
   it("says why there is no program", function()
     assert.are.same({ nil, "cannot run ./none: no such file or directory" }, { ask({ command = { "./none" } }) })
     folder:write("text", "a@h\n")
     assert.are.same({ nil, "cannot run ./text: permission denied" }, { ask({ command = { "./text" } }) })
+    folder:sh("printf '#!/none/sh\\n' > script; cp /bin/true nodes; chmod +x script nodes")
+    for _, name in ipairs({ "./script", folder.path .. "/script" }) do
+      assert.are.same({ nil, ("cannot run %s: no such file or directory: the file is there, but not the interpreter that it names")
+        :format(name) }, { ask({ command = { name } }) })
+    end
+    assert.are.same({ nil, "cannot run nodes: no such file or directory: did you mean ./nodes?" }, { ask({ command = { "nodes" } }) })
     local _, message = ask({ command = { "true" }, cwd = folder.path .. "/none" })
     assert.is_truthy(message:find("no such file or directory", 1, true), message)
   end)
@@ -101,6 +114,31 @@ describe("provider exec", function()
     eventually(function() return not is_running(pid) end)
   end)
 
+  it("says whose time it was that a program took too long for", function()
+    local _, message = ask({ command = { "sleep", "1000" }, timeout = 60 }, 0.5)
+    assert.are.equal("sleep timed out after 0.45 s, nine tenths of what its caller had left", message)
+  end)
+
+  it("warns once of one that leaves a process that holds its output", function()
+    local hearing = Hearing.start()
+    finally(function() hearing:stop() end)
+    folder:write("left", "")
+    folder:write("leave.sh", [[
+before=$(cat left | wc -l)
+setsid sh -c 'echo $$ >> left; exec sleep 1000' &
+while [ $(cat left | wc -l) = $before ]; do sleep 0.01; done
+echo a@h
+]])
+    for round = 1, 2 do
+      start({ command = { "sh", "leave.sh" } })
+      assert.are.equal("a@h", (source:ask()))
+      if round == 1 then assert.are.equal("a@h", (source:ask())) end
+      assert.are.equal(round, hearing:count("sh leaves a process that holds its output: each poll waits a second for that"))
+      source:stop()
+    end
+    for pid in fs.read(folder.path .. "/left"):gmatch("%d+") do folder:sh("kill " .. pid) end
+  end)
+
   it("ends one that prints without end", function()
     local list, message = ask(sh("echo much >&2; yes", { max_output = 100000 }))
     assert.is_nil(list)
@@ -118,13 +156,17 @@ describe("provider exec", function()
     for message, options in pairs({
       ["command: argument 0: it is empty, or holds a zero byte"] = { command = { "" } },
       ["command: argument 1: it is empty, or holds a zero byte"] = { command = { "a", "b\0c" } },
-      ["env: expected names of variables as keys"] = { command = { "a" }, env = { "x" } },
-      ["env: A: expected a string, a number or false"] = { command = { "a" }, env = { A = {} } },
+      ['env: expected names of variables as keys, such as { HOME = "/" }, found the key 1'] = { command = { "a" }, env = { "x=1" } },
+      ["env: A: expected a string, a number or false, found a table"] = { command = { "a" }, env = { A = {} } },
       ['stream is for one list of JSON a line: expected format "json" or "prometheus", found "lines"'] =
         { command = { "a" }, stream = true, format = "lines" },
       ['select is for format = "json", found format = "lines"'] = { command = { "a" }, select = "[]" },
       ["options: command: expected a list of at least 1 item, found 0 items"] = { command = {} },
-      ["options: command: expected a list of at least 1 item, found \"ls -l\""] = { command = "ls -l" },
+      ['options: command: expected a list of at least 1 item, found "./homies.sh --all": write { "./homies.sh", "--all" }'] =
+        { command = "./homies.sh --all" },
+      ["timeout: is not for stream, whose program stays up: leave it out"] = { command = { "a" }, stream = true, timeout = 1 },
+      ["max_output: is not for stream, whose program stays up: leave it out"] = { command = { "a" }, stream = true, max_output = 1 },
+      ["empty: is not for stream, whose program stays up: leave it out"] = { command = { "a" }, stream = true, empty = false },
     }) do
       local ok, found = pcall(Source.options, provider, options)
       assert.is_false(ok)
@@ -153,7 +195,7 @@ describe("provider exec", function()
     it("takes each line for the whole list", function()
       folder:sh("mkfifo in")
       stream("while read line; do echo \"$line\"; done < in")
-      assert.are.same({ nil, "sh has printed no list yet" }, { source:ask() })
+      eventually(function() return select(2, source:ask()) == "sh has printed no list yet" end)
       local writer = process.start({ "sh", "-c", "cat > in", cwd = folder.path, stdin = true })
       for line, expected in pairs({ ['["a@h","b@h"]'] = "a@h b@h", ['["b@h"]'] = "b@h", ["[]"] = "" }) do
         writer:write(line .. "\n")
@@ -169,11 +211,74 @@ describe("provider exec", function()
 
     it("says that its list is old when it ends, and starts it again", function()
       stream([[echo run >> runs; [ $(wc -l < runs) = 1 ] && { echo '["a@h"]'; exit 4; }; echo '["b@h"]'; sleep 1000]])
-      hearing:expect("serve() failed: sh ended with status 4")
+      source:await_update()
+      source:await_update()
+      assert.are.same({ nil, "sh ended with status 4" }, { source:ask() })
       eventually(function()
         source:ask()
         return source:ask() == "b@h"
       end)
+      assert.are.equal(0, hearing:count("sh ended")) -- since the poll says it, once
+    end)
+
+    it("says what was wrong with the last line when it ends thereafter, and the end of what it said", function()
+      stream("echo gone >&2; echo 1")
+      eventually(function()
+        return select(2, source:ask()) ==
+          "sh: a line that it printed: expected a list, found a number (1): select says where the list is; sh ended with status 0: gone"
+      end)
+      source:stop()
+      stream([[echo 1; sleep 0.3; echo '["a@h"]'; sleep 0.3]])
+      eventually(function() return select(2, source:ask()) == "sh ended with status 0" end)
+    end)
+
+    it("logs what it says, line by line", function()
+      stream([[echo '{"level":"info"}' >&2; sleep 0.1; printf 'a\033[31mb\n\n' >&2; sleep 0.1; seq 1000 >&2; printf last >&2]])
+      local said = hearing:expect('sh: {"level":"info"}')
+      assert.are.same({ "info", "provider source" }, { said.level, said.source })
+      hearing:expect("sh: a\27[31mb") -- which the log escapes
+      hearing:expect("sh: 1")
+      hearing:expect("sh: 982 more lines")
+    end)
+
+    it("holds up one that prints without end, and has its newest list all the same", function()
+      stream("yes '[\"a@h\"]'")
+      source:await_update()
+      local cpu, updates, started = os.clock(), 0, timer.now()
+      while timer.now() - started < 1 do
+        source:await_update()
+        updates = updates + 1
+      end
+      assert.is_true(os.clock() - cpu < 0.3)
+      assert.is_true(updates <= 12)
+      source:stop()
+      stream([[yes '["a@h"]' | head -n 100000; echo '["last@h"]'; sleep 1000]])
+      eventually(function() return source:ask() == "last@h" end)
+    end)
+
+    it("holds up one that says something without end", function()
+      stream("yes >&2")
+      hearing:expect("more lines")
+      local cpu, lines, started = os.clock(), #hearing.said, timer.now()
+      hearing:expect("more lines")
+      assert.is_true(os.clock() - cpu < 0.3 * (timer.now() - started) + 0.1)
+      assert.is_true(#hearing.said - lines <= 21)
+    end)
+
+    it("ends when the program has, whoever holds its output", function()
+      stream([[
+        setsid sh -c 'echo $$ > left; exec sleep 1000' &
+        while [ ! -s left ]; do sleep 0.01; done; echo '["a@h"]'; exit 5
+      ]])
+      hearing:expect("sh left a process that holds its output")
+      eventually(function() return select(2, source:ask()) == "sh ended with status 5" end)
+      source:stop()
+      folder:sh("kill $(cat left)")
+    end)
+
+    it("says where serve() is not to run that this is why", function()
+      source = Source.start(provider, sh("echo '[]'", { stream = true }), { serves = false })
+      assert.are.same({ nil, "sh is not started yet, nor will it be with serves = false" }, { source:ask() })
     end)
 
     it("ends the program with itself", function()
@@ -187,7 +292,7 @@ describe("provider exec", function()
 
     it("says why there is no program", function()
       start({ command = { "./none" }, stream = true })
-      hearing:expect("serve() failed: cannot run ./none: no such file or directory")
+      source:await_update()
       assert.are.same({ nil, "cannot run ./none: no such file or directory" }, { source:ask() })
     end)
   end)

@@ -5,6 +5,7 @@ local Folder = require("support.folder")
 local Server = require("support.http_server")
 local eventually = require("support.eventually")
 local fs = require("engine.fs")
+local json = require("engine.json")
 local nginx = require("support.nginx")
 local process = require("engine.process")
 local run = require("support.run_cli")
@@ -38,6 +39,13 @@ describe("a process", function()
     daemon = Daemon.start({ folder.path .. "/config.lua" }, options)
   end
 
+  -- All lists that there were, in order: of each change one.
+  local function lists()
+    local result = {}
+    for _, line in ipairs(daemon.log) do result[#result + 1] = line:match("nodes: (.*)%.") end
+    return result
+  end
+
   local function targets(...)
     local list = {}
     for i, target in ipairs({ ... }) do list[i] = ("%q"):format(target) end
@@ -56,6 +64,7 @@ describe("a process", function()
     daemon:expect("targets.json: no such file or directory", QUICK)
     targets("10.0.0.2:2")
     daemon:expect("nodes: app@10.0.0.2:2.", QUICK)
+    assert.are.same({ "app@10.0.0.1:1", "app@10.0.0.1:1 app@10.0.0.2:2", "app@10.0.0.2:2" }, lists())
   end)
 
   it("follows the files of a pattern", function()
@@ -66,6 +75,7 @@ describe("a process", function()
     daemon:expect("nodes: a@h b@h c@h.", QUICK)
     folder:sh("rm nodes/a")
     daemon:expect("nodes: b@h c@h.", QUICK)
+    assert.are.same({ "a@h b@h", "a@h b@h c@h", "b@h c@h" }, lists())
   end)
 
   it("runs a program beside its config, and leaves none behind", function()
@@ -76,6 +86,9 @@ describe("a process", function()
     daemon:expect("nodes: b@h.")
     folder:sh("> nodes")
     daemon:expect("command printed nothing")
+    folder:write("nodes", "c@h\n")
+    daemon:expect("nodes: c@h.")
+    assert.are.same({ "a@h", "b@h", "c@h" }, lists())
     assert.are.equal(0, daemon:stop().code)
     daemon = nil
     local pid = fs.read(folder.path .. "/pid"):match("%d+")
@@ -97,8 +110,25 @@ exec tail -n 0 -F lists 2> /dev/null
       return daemon:has_said("nodes: a@h b@h:80.")
     end)
     folder:sh("kill -9 $(cat pid)")
-    daemon:expect("sh was ended by the signal KILL")
+    daemon:expect("warn  [provider exec] poll(): sh was ended by the signal KILL")
     daemon:expect("nodes: run2@h.")
+    assert.are.same({ "run1@h", "a@h b@h:80", "run2@h" }, lists())
+    assert.is_false(daemon:has_said("traceback") or daemon:has_said("error ["))
+  end)
+
+  it("with --once does not wait for a program of that kind that cannot be run", function()
+    folder:write("once.lua", CONFIG:format('{ "exec", command = { "./none" }, stream = true }'))
+    local result = run({ "--once", "--wait", "50", "once.lua" }, { cwd = folder.path, timeout = 40 })
+    assert.are.same({ 69, "" }, { result.code, result.stdout })
+    assert.are.equal("warn  [provider exec] poll(): cannot run ./none: no such file or directory\n", (result.stderr:gsub("^%S+ ", "")))
+  end)
+
+  it("has what a program that stays up says to its stderr as lines of the log's own", function()
+    folder:write("watch.sh", [[printf '2026-01-01T00:00:00Z error [engine] forged\033[1m\n' >&2; echo '["a@h"]'; sleep 60]])
+    start('{ "exec", command = { "sh", "watch.sh" }, stream = true }, log_format = "json"')
+    local line = daemon:expect("forged")
+    local entry = assert(json.decode(line))
+    assert.are.equal("sh: 2026-01-01T00:00:00Z error [engine] forged\27[1m", entry.message)
   end)
 
   it("follows what an API lists, and keeps the last good list while that fails", function()
@@ -112,8 +142,11 @@ exec tail -n 0 -F lists 2> /dev/null
     daemon:expect("nodes: app@10.0.0.1 app@10.0.0.2:80.", QUICK)
     say("down for maintenance", nil, "503 Service Unavailable")
     daemon:expect("/nodes.json: status 503: down for maintenance", QUICK)
+    say('{"items":[{"ip":"10.0.0.2:80"}]}')
+    daemon:expect("nodes: app@10.0.0.2:80.", QUICK)
     say('{"items":[]}')
     daemon:expect("nodes: .", QUICK)
+    assert.are.same({ "app@10.0.0.1", "app@10.0.0.1 app@10.0.0.2:80", "app@10.0.0.2:80", "" }, lists())
     server:stop()
   end)
 

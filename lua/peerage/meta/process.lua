@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 ---@meta engine.process
 --- Programs, and the signals of this process. A program runs in a process group of its own: when it
---- has ended, what it left in that group is killed.
+--- has ended, what it left in that group is killed. What has left the group (setsid) goes on, and so does the group when
+--- this process is killed (KILL): it cannot end anything then.
 
 ---@class engine.process
 local M = {}
@@ -21,20 +22,28 @@ local M = {}
 ---@field signal? string name of that signal: "KILL"
 ---@field stdout? string of process.run
 ---@field stderr? string of process.run
+---@field held? true of process.run: what it left outside its group holds its output, which was waited for in vain, for a second
 
 --- Runs a program and waits for its end. Raises for unknown options and wrong types.
 ---@param options engine.process.RunOptions
 ---@return engine.process.Ended|nil ended whatever its exit code is
----@return string? message "cannot run foo: no such file or directory", "foo printed more than 8 MB", "foo timed out after 5 s"
+---@return string? message "cannot run foo: no such file or directory", "foo printed more than 8 MB", "foo timed out after 5 s"; if
+---  that was less than was asked for: "foo timed out after 4.5 s, nine tenths of what its caller had left"
 ---@return string? code "ENOENT", "EACCES", "EMFILE", "EMSGSIZE" (printed too much; it was killed), "ETIMEDOUT", "ECANCELED"
 ---@return { stdout: string, stderr: string }|nil printed of one that was started: what it printed until then
 function M.run(options) end
 
+--- Whether these are variables that a program can be given, as `env`. Values are not in the message.
+---@param env table
+---@return true|nil ok
+---@return string? message "A: expected a string, a number or false, found a table"
+function M.check_environment(env) end
+
 ---@class engine.process.StartOptions: engine.process.Options
 ---@field stdin? string|boolean what it may read; true: what process:write gives it; default nothing
+---@field stderr? boolean true: process.stderr reads it, and must; default this process's
 
---- Starts a program that ends with the scope, at the latest (KILL to its group), or when nobody has it any more. Its
---- standard error is this process's. Raises for unknown options and wrong types.
+--- Starts a program that ends with the scope, at the latest (KILL to its group), or when nobody has it any more. Raises for unknown options and wrong types.
 ---@param options engine.process.StartOptions
 ---@return engine.process.Process|nil process
 ---@return string? message "cannot run foo: permission denied"
@@ -43,12 +52,18 @@ function M.start(options) end
 
 ---@class engine.process.Process
 ---@field pid integer also the number of its process group
+---@field stderr? engine.tcp.Stream with `stderr = true`: `read()` gives what came, nil at its end
 local Process = {}
 
 --- Iterates over the lines that it prints, without "\n"; the last one may lack it. A line of more than 8 MB ends the
 --- program; wait() then says so. A program is held up while nobody takes its lines.
 ---@return fun(): string|nil next waits
 function Process:lines() end
+
+--- Iterates over the newest line that it printed since the one before, without blanks at its end: lines that were followed
+--- by another before they were asked for are skipped, and so are blank ones. Else as lines(), in the place of that.
+---@return fun(): string|nil next waits
+function Process:newest() end
 
 --- Waits for its end. One task at a time, a second raises. May be called again after the end.
 ---@return engine.process.Ended|nil ended

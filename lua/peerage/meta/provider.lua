@@ -14,9 +14,11 @@ local Provider = {}
 function Provider.poll(self) end
 
 --- Optional. Runs as long as the provider; started again when it ends, unless it returns false: then there is nothing to
---- serve with these options, and --once does not wait for it.
+--- serve with these options, and --once does not wait for it. `nil, message` says why it ended, which is a warning; an
+--- error, and a return without a reason, are logged as errors.
 ---@param self peerage.ProviderSelf
 ---@return false|nil
+---@return string? message
 function Provider.serve(self) end
 
 --- Optional. Says goodbye at a clean end, for at most a second. Not called at a reload.
@@ -56,7 +58,7 @@ local ProviderSelf = {}
 function ProviderSelf:poll_soon() end
 
 --- Says at once what poll() would return: the engine takes it in instead of asking. Does not wait; of many the newest
---- counts, and ten a second at most are taken in. A wrong argument raises.
+--- counts, and ten a second at most are taken in. The list is copied, one level deep. A wrong argument raises.
 ---@param list (string|peerage.Node)[]|nil all nodes; with a message a part of them; nil with a message: cannot find out
 ---@param message? string
 function ProviderSelf:update(list, message) end
