@@ -98,3 +98,46 @@ describe("the options of a format", function()
     assert.are.same({ nil, 'select is for format = "json", found format = "lines"' }, { formats.check("lines", { select = "[]" }) })
   end)
 end)
+
+describe("a text in a format", function()
+  it("that says nothing is no list, whatever the format", function()
+    for format, nobody in pairs({
+      lines = "a comment", hosts = "a comment", erlang = "a comment", json = "an empty list", prometheus = "an empty list",
+    }) do
+      for _, text in ipairs({ "", " \n\t\r\n", "\239\187\191", "\239\187\191\n" }) do
+        assert.are.same({ nil, ("it is empty: expected nodes, or %s where there are none"):format(nobody) },
+          { formats.read(format, text, { app_name = "web" }) })
+      end
+    end
+  end)
+
+  it("needs no options where it has names", function()
+    assert.are.same({ { name = "a@h" } }, formats.read("lines", "a@h"))
+    assert.are.same({ { name = "a@h" } }, formats.read("json", '["a@h"]'))
+  end)
+
+  it("is of one that there is, and a text: all else is a wrong call", function()
+    local expected = 'bad format: expected "erlang", "hosts", "json", "lines", "prometheus", found '
+    assert.has_error(function() formats.read("jsn", "[]") end, expected .. '"jsn"')
+    assert.has_error(function() formats.read(nil, "[]") end, expected .. "nothing")
+    assert.has_error(function() formats.check("jsn", {}) end, expected .. '"jsn"')
+    assert.has_error(function() formats.read("json", nil) end, "bad text: string expected, found nothing")
+  end)
+
+  it("is read in time in proportion to its length, also where nothing in it can be understood", function()
+    local blanks, many = (" "):rep(1e5), 1e5
+    for _, case in ipairs({
+      { "lines", "a" .. blanks .. "b" }, { "lines", "a@h" .. blanks .. "\n" .. blanks .. "b c" }, { "lines", ("\r"):rep(many) .. "x" },
+      { "lines", "x" .. ("@"):rep(many) }, { "lines", "[" .. ("["):rep(many) }, { "lines", (":"):rep(many) }, { "lines", blanks .. "{" },
+      { "lines", ("a"):rep(many) }, { "hosts", "10.0.0.1" .. blanks .. "a" .. blanks .. "\n" .. ("%"):rep(many) },
+      { "hosts", ("1.1.1.1"):rep(many / 10) }, { "hosts", ("a:"):rep(many) }, { "erlang", blanks .. "'" .. ("\\h"):rep(many) },
+      { "erlang", "'" .. ("a"):rep(many) }, { "erlang", "a" .. blanks .. "b" }, { "erlang", ("% a\n"):rep(many / 4) .. "-" },
+      { "prometheus", blanks .. "-" .. blanks }, { "prometheus", "[" .. ('{"targets":[]},'):rep(1e4) }, { "json", "[" .. blanks .. "x" },
+    }) do
+      local started = os.clock()
+      local nodes, message = formats.read(case[1], case[2], { app_name = "web" })
+      assert.is_true(os.clock() - started < 1, case[1])
+      assert.is_true(nodes and #nodes < 2 or #message < 1000)
+    end
+  end)
+end)

@@ -4,7 +4,7 @@ local describe = require("peerage.describe")
 local entry = require("peerage.formats.entry")
 local text = require("peerage.formats.text")
 
-local M = { is_bare = true } -- lists hosts, which need app_name
+local M = { is_bare = true, nobody = "a comment", is_by_lines = true } -- is_bare: lists hosts, which need app_name
 
 local function is_ipv4(address)
   local count = 0

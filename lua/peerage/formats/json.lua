@@ -5,7 +5,7 @@ local entry = require("peerage.formats.entry")
 local json = require("engine.json")
 local paths = require("peerage.formats.path")
 
-local M = {}
+local M = { nobody = "an empty list" }
 
 local ROOT = {} -- the path of the document itself
 

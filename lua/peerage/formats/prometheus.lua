@@ -6,7 +6,7 @@ local describe = require("peerage.describe")
 local entry = require("peerage.formats.entry")
 local json = require("engine.json")
 
-local M = { is_bare = true } -- lists hosts, which need app_name
+local M = { is_bare = true, nobody = "an empty list" } -- is_bare: lists hosts, which need app_name
 
 local function is_list(value) return json.is_array(value) end
 local function is_object(value) return type(value) == "table" and not is_list(value) end
