@@ -55,8 +55,10 @@ describe("a node in a list", function()
 
   it("is nothing else", function()
     for _, case in ipairs({
-      { 5, "found a number (5)" }, { true, "found a boolean (true)" }, { json.null, "found null" }, { {}, "expected an object with a name, found one that is empty" },
-      { { "a@h" }, "found a list" }, { json.array({}), "found a list" }, { { name = 5 }, 'name: expected "app@10.0.0.1", or a host, found a number (5)' },
+      { 5, "found a number (5)" }, { true, "found a boolean (true)" }, { json.null, "found null" },
+      { {}, "expected an object with a name, found one that is empty" },
+      { { "a@h" }, "found a list" }, { json.array({}), "found a list" },
+      { { name = 5 }, 'name: expected "app@10.0.0.1", or a host, found a number (5)' },
       { { b = 1, a = 2, ["c d"] = 3 }, 'found one with ["c d"], a, b' },
       { { a = 1, b = 2, c = 3, d = 4, e = 5, f = 6, g = 7 }, ", …" },
       { { name = "a@h", port = "http" }, 'port: expected a port from 1 to 65535, found "http"' },

@@ -8,7 +8,8 @@ describe("a pattern of file names", function()
   it("matches what a shell's does", function()
     local folder = Folder.new()
     for _, name in ipairs(NAMES) do folder:write(name, "") end
-    for _, pattern in ipairs({ "*", "?", "a*", "*a", "a*b", "*b*", "a.*", "a?b", "??", "a%*", ".*", ".?", "*a*a*", "a*a", "**", "*.b", "x*" }) do
+    for _, pattern in ipairs({ "*", "?", "a*", "*a", "a*b", "*b*", "a.*", "a?b",
+      "??", "a%*", ".*", ".?", "*a*a*", "a*a", "**", "*.b", "x*" }) do
       local expected, found = folder:sh(("for n in %s; do if [ -f \"$n\" ]; then echo \"$n\"; fi; done"):format(pattern)), {}
       local matches = glob(pattern)
       table.sort(NAMES)

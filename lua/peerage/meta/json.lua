@@ -24,7 +24,8 @@ local json = {}
 function json.decode(text, limits) end
 
 --- Writes a value on one line, keys sorted: strings, finite numbers, booleans, `json.null`, tables that are lists (or
---- marked as arrays) or have strings as keys, at most 1000 in each other: all that `decode` can be asked for. An empty table without a mark is `{}`. Bytes that
+--- marked as arrays) or have strings as keys, at most 1000 in each other: all that `decode` can be asked for. An empty
+--- table without a mark is `{}`. Bytes that
 --- are no UTF-8 become U+FFFD.
 ---@param value any
 ---@return string? text

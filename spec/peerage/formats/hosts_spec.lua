@@ -36,7 +36,8 @@ febf::1 neighbour
   end)
 
   it("names the line that is wrong", function()
-    for _, line in ipairs({ "web1 10.0.0.1", "10.0.0 x", "10.0.0.256 x", "10.0.0.1.2 x", "10..0.1 x", "x::y z", ":::1 z", "a: x", "1.2:3 x", "::1::2 x",
+    for _, line in ipairs({ "web1 10.0.0.1", "10.0.0 x", "10.0.0.256 x", "10.0.0.1.2 x", "10..0.1 x", "x::y z", ":::1 z", "a: x", "1.2:3 x",
+      "::1::2 x",
       "10.0.0.1%eth0 x", "fd00::12345 x" }) do
       local list, message = read("10.0.0.1 a\n" .. line .. "\n")
       assert.is_nil(list)

@@ -1,5 +1,7 @@
 -- SPDX-License-Identifier: MIT
+local accounts = require("engine.account")
 local formats = require("peerage.formats")
+local scopes = require("engine.scope")
 
 local function read(text, select, app_name) return formats.read("json", text, { select = select, app_name = app_name }) end
 
@@ -81,7 +83,8 @@ describe("a list in JSON", function()
         .. "with such a name, found a list" },
       { '["h",{"ip":"10.0.0.1","port":80}]', nil, "1 of 2 elements cannot be read: [2]: expected an object with a name, found one with "
         .. "ip, port" },
-      { '["h",{"name":"i","meta":{"z":[1,null]}}]', nil, "1 of 2 elements cannot be read: [2]: meta.z[2]: expected plain data, found null" },
+      { '["h",{"name":"i","meta":{"z":[1,null]}}]', nil, "1 of 2 elements cannot be read: [2]: meta.z[2]: "
+        .. "expected plain data, found null" },
     }) do
       assert.are.same({ { { name = "web@h" } }, case[3] }, { read(case[1], case[2], "web") })
     end
@@ -130,6 +133,25 @@ describe("a list in JSON", function()
     assert.are.same({ { name = "a@h" } }, list)
     assert.is_truthy(message:find("^a part; 1 of 2 elements cannot be read: select: element 2: expected a node"), message)
     assert.has_error(function() read("{}", function() error("boom", 0) end) end, "boom")
+  end)
+end)
+
+describe("a long list in JSON", function()
+  it("of 100,000 pods is read in the memory that a provider has", function()
+    local text
+    do
+      local items = {}
+      for i = 1, 100000 do
+        items[i] = ('{"metadata":{"name":"pod-%06d"},"status":{"podIP":"10.%d.%d.%d"}}'):format(i, i / 65536, i / 256 % 256, i % 256)
+      end
+      text = '{"items":[' .. table.concat(items, ",") .. "]}"
+    end
+    collectgarbage()
+    local scope = scopes.new("pods", nil, accounts.new({ label = "pods", memory_limit = 64 * 1024 * 1024 }))
+    local ok, nodes, message = scope:spawn(read, text, "items[].status.podIP", "app"):join()
+    scope:close()
+    assert.is_true(ok, nodes)
+    assert.are.same({ 100000, "app@10.0.0.1" }, { #nodes, nodes[1].name }, message)
   end)
 end)
 
