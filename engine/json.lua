@@ -9,11 +9,11 @@ local find, sub = string.find, string.sub
 local M = { null = kinds.null, is_array = kinds.is_array }
 
 local MOST = 1024 * 1024 * 1024 -- bytes
-local DEEPEST = 1000 -- levels; each takes some 20 of the 65,500 slots of LuaJIT's stack
 local RULES = {
-  max_depth = { "integer", 1, DEEPEST, default = 100 },
+  max_depth = { "integer", 1, kinds.deepest, default = 100 },
   max_size = { "integer", 1, MOST, default = 16 * 1024 * 1024 },
 }
+local DEFAULTS = options.read(nil, RULES, 1)
 
 -- What stands at a place of the text: a word, a character, a byte that is none.
 local function found(text, at)
@@ -37,7 +37,7 @@ end
 ---@return string? code "EBADMSG": no JSON; "EMSGSIZE": over a limit
 function M.decode(text, limits)
   if type(text) ~= "string" then error("bad text: string expected, found a " .. type(text), 2) end
-  limits = options.read(limits, RULES, 2)
+  limits = limits == nil and DEFAULTS or options.read(limits, RULES, 2)
   if #text > limits.max_size then
     return nil, ("it has %d bytes, expected at most %d"):format(#text, limits.max_size), "EMSGSIZE"
   end

@@ -1,11 +1,11 @@
 -- SPDX-License-Identifier: MIT
 --- Option tables of the engine's own functions: names, types and ranges. A wrong one is a wrong call, and raises.
 --- Invariant: values are read with raw access only.
-local new_table = require("table.new") -- LuaJIT's: one that need not grow
+local new_table = require("table.new")
 
 local M = {}
 
-local ROOM = 16
+local ROOM = 16 -- options of a request: a table that grew to them would be copied four times, at each request
 
 ---@class engine.options.Rule
 ---@field [1] "string"|"boolean"|"integer"|"table" type

@@ -3,19 +3,23 @@
 --- Invariant: a file that cannot be read whole is no answer, so the last good list stays.
 local formats = require("peerage.formats")
 local fs = require("engine.fs")
+local glob = require("peerage.glob")
+local quiet = require("peerage.quiet")
 local scopes = require("engine.scope")
 local task = require("engine.task")
 local watcher = require("peerage.watcher")
 
 local M = {}
 
-local SETTLE = 0.1 -- seconds after a change: whoever writes in place empties the file first
+local SETTLE = 0.1 -- seconds after a change: whoever replaces a file may remove it first
+local QUIET = 0.1 -- seconds that nobody wrote: then it is written
+local QUIET_IN_A_LINE = 0.5 -- seconds, where the last line has no end
 local MOST_FILES = 1000 -- that a pattern may match
 
 M.options = formats.options("lines")
 M.options.path = { type = "path", required = true, doc = "a file; * and ? in its name match several" }
 M.options.missing = {
-  type = "string", default = "error", values = { "error", "empty" }, doc = '"empty": no file, or an empty one, lists nobody',
+  type = "string", default = "error", values = { "error", "empty" }, doc = '"empty": where no file is, there is nobody',
 }
 
 local function folder_of(path)
@@ -23,18 +27,12 @@ local function folder_of(path)
   return folder == "" and "/" or folder or "."
 end
 
--- The Lua pattern for the last name of a path, if it stands for several; hidden files are named in full, as in a shell.
-local function pattern_of(path)
-  local name = path:match("[^/]*$")
-  if not name:find("[*?]") then return nil end
-  local pattern = name:gsub("[^%w*?]", "%%%0"):gsub("[*?]", { ["*"] = ".*", ["?"] = "." })
-  return "^" .. pattern .. "$", name:sub(1, 1) == "."
-end
+local function matcher_of(path) return glob(path:match("[^/]*$")) end
 
 -- The files that the option names, sorted; none are an empty list.
 local function list_files(path)
-  local pattern, takes_hidden = pattern_of(path)
-  if not pattern then return { path } end
+  local matches = matcher_of(path)
+  if not matches then return { path } end
   local names, message, code = fs.list(folder_of(path))
   if not names then
     if code == "ENOENT" then return {} end
@@ -42,7 +40,7 @@ local function list_files(path)
   end
   local files, folder = {}, path:match("^(.*/)[^/]*$") or ""
   for _, name in ipairs(names) do
-    if name:find(pattern) and (takes_hidden or name:sub(1, 1) ~= ".") then files[#files + 1] = folder .. name end
+    if matches(name) then files[#files + 1] = folder .. name end
   end
   if #files > MOST_FILES then
     return nil, ("%s: expected at most %d files, found %d"):format(path, MOST_FILES, #files)
@@ -50,14 +48,32 @@ local function list_files(path)
   return files
 end
 
-local function read_file(self, path)
-  local text, message, code = fs.read(path)
-  local is_empty = text and not text:find("%S")
-  if self.options.missing == "empty" and (is_empty or code == "ENOENT") then return {} end
-  if not text then return nil, message end
-  if is_empty then return nil, path .. ": it is empty: expected nodes, or a comment where there are none" end
-  local nodes, wrong = formats.read(self.options.format, text, self.options)
-  return nodes, wrong and path .. ": " .. wrong
+-- Of a format by lines the half of a last line is a node, too, if another one.
+local function rest_for(format)
+  local is_by_lines = formats.is_by_lines(format)
+  return function(text) return is_by_lines and text:sub(-1) ~= "\n" and QUIET_IN_A_LINE or QUIET end
+end
+
+local function nodes_of(self, file)
+  if file.code == "ENOENT" and self.options.missing == "empty" then return {} end
+  if not file.text then return nil, file.message end
+  local nodes, wrong = formats.read(self.options.format, file.text, self.options)
+  return nodes, wrong and file.path .. ": " .. wrong
+end
+
+-- What all files say; what one of them does not say makes the list a part.
+local function join(self, files)
+  local all, good, bad, wrong = {}, 0, 0, nil
+  for _, file in ipairs(files) do
+    local nodes, message = nodes_of(self, file)
+    file.text = nil
+    for _, node in ipairs(nodes or {}) do all[#all + 1] = node end
+    if nodes then good = good + 1 end
+    if message then bad, wrong = bad + 1, wrong or message end
+  end
+  if bad > 1 then wrong = ("%s (and %d more files)"):format(wrong, bad - 1) end
+  if good == 0 and wrong then return nil, wrong end
+  return all, wrong
 end
 
 --- Whether the options go together.
@@ -71,35 +87,27 @@ end
 ---@param self peerage.ProviderSelf
 ---@return peerage.Node[]|nil nodes, string? message
 function M.poll(self)
-  local files, message = list_files(self.options.path)
-  if not files then return nil, message end
-  if #files == 0 and self.options.missing == "error" then
-    return nil, self.options.path .. ": no file has such a name"
+  local path = self.options.path
+  local names, message = list_files(path)
+  if not names then return nil, message end
+  local files, is_pattern = {}, matcher_of(path) ~= nil
+  for _, file in ipairs(quiet.read(names, rest_for(self.options.format))) do
+    if not (is_pattern and file.code == "EISDIR") then files[#files + 1] = file end
   end
-  local all, part = {}, nil
-  for _, path in ipairs(files) do
-    local nodes, wrong = read_file(self, path)
-    if not nodes then return nil, wrong end
-    part = part or wrong
-    for _, node in ipairs(nodes) do all[#all + 1] = node end
-  end
-  return all, part
-end
-
-local function watched_paths(path)
-  local paths = list_files(path) or {}
-  if pattern_of(path) then paths[#paths + 1] = folder_of(path) .. "/*" end
-  return paths
+  if #files == 0 and self.options.missing == "error" then return nil, path .. ": no file has such a name" end
+  return join(self, files)
 end
 
 --- Asks for a poll when something changes where the files are, whatever links lead there.
 ---@param self peerage.ProviderSelf
 function M.serve(self)
   if self.passive then return false end
-  local changed = task.queue(1)
+  local path, changed = self.options.path, task.queue(1)
+  local matches = matcher_of(path)
+  local group = matches and { folder = folder_of(path), matches = matches }
   local watch = watcher.new(assert(scopes.new()), function() changed:push(true) end)
   while true do
-    watch:set(watched_paths(self.options.path))
+    watch:set(list_files(path) or {}, group)
     self:poll_soon()
     changed:pop()
     task.sleep(SETTLE)

@@ -12,6 +12,7 @@ local BLANKS = "^[ \n\r\t]*"
 local PLAIN = '[^"\\%z\1-\31]*' -- what stands in a string as it is
 local STRING, KEY = '^"(' .. PLAIN .. ')"', '^"(' .. PLAIN .. ')"[ \n\r\t]*:[ \n\r\t]*'
 local ESCAPES = { b = "\b", f = "\f", n = "\n", r = "\r", t = "\t", ['"'] = '"', ["\\"] = "\\", ["/"] = "/" }
+local SMALLEST = 324 -- digits after the point of the least number that is not 0
 local WORDS = { t = { "^true", true }, f = { "^false", false }, n = { "^null", null } }
 
 local value -- of any kind
@@ -135,12 +136,19 @@ local function end_of_number(text, at, last)
   return exponent or last
 end
 
+-- What LuaJIT does not read for the size of its exponent, but is nothing, or too near to it for a double to tell.
+local function zero(text)
+  local digits, exponent = text:match("^([^eE]+)[eE](.*)$")
+  if not digits then return nil end
+  if not digits:find("[1-9]") or tonumber(exponent) < -#digits - SMALLEST then return 0 end
+end
+
 local function number(text, at)
   local _, last, whole, more = find(text, "^(-?%d+)([.eE]?)", at)
   if not last then return word(text, at) end
   if find(whole, "^-?0%d") then fail(at, "a number without a leading 0") end
   if more ~= "" then last = end_of_number(text, at, last - 1) end
-  local result = tonumber(sub(text, at, last))
+  local result = tonumber(sub(text, at, last)) or zero(sub(text, at, last))
   if not result or result - result ~= 0 then fail(at, "a number that a double can hold") end
   return result, last + 1
 end

@@ -8,7 +8,6 @@ local find, format = string.find, string.format
 local M = {}
 
 local SPECIAL = '[%c"\\\128-\255]' -- what has to be escaped is among these
-local MAX_DEPTH = 100
 local LARGEST_INTEGER = 2 ^ 53
 local PLAIN_KEY = "^[%a_][%w_]*$"
 
@@ -92,7 +91,7 @@ function write(value, path, parts, room)
   elseif kind ~= "table" then
     fail(path, "expected plain data, found " .. (value == nil and "nothing" or "a " .. kind))
   elseif room == 0 then
-    fail({}, "expected at most " .. MAX_DEPTH .. " tables in each other, found more, or one in itself")
+    fail({}, "expected at most " .. kinds.deepest .. " tables in each other, found more, or one in itself")
   elseif kinds.is_array(value) or rawget(value, 1) ~= nil then
     list(value, path, parts, room - 1)
   else
@@ -105,7 +104,7 @@ end
 ---@return string
 function M.write(value)
   local parts = {}
-  write(value, {}, parts, MAX_DEPTH)
+  write(value, {}, parts, kinds.deepest)
   return table.concat(parts)
 end
 

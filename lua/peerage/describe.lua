@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Values as short phrases for messages: escaped, cut, and never through a metamethod of the value.
+local null = require("engine.json.kinds").null
 
 local M = {}
 
@@ -48,6 +49,7 @@ function M.literal(value)
   if kind == "string" then return M.text(value) end
   if kind == "number" then return string.format("%.14g", value) end
   if kind == "boolean" then return value and "true" or "false" end
+  if rawequal(value, null) then return "null" end
   return PHRASES[kind] or kind
 end
 

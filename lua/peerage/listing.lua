@@ -59,7 +59,12 @@ local function has_room_for_node(room)
   return room.nodes >= 0
 end
 
-local function merge(first, other)
+-- Two ports are two services of one host, of which one node can be but one.
+local function complete(listing, index, first, other)
+  if first.port and other.port and first.port ~= other.port then
+    add_problem(listing, "entry " .. index, ("%s is named twice, with the ports %d and %d: the first stands"):format(
+      first.name, first.port, other.port))
+  end
   first.port, first.meta = first.port or other.port, first.meta or other.meta
   return first
 end
@@ -79,9 +84,9 @@ local function note(listing, records, now, index, value, room)
   local name = entry.name
   record = records[name]
   if news[name] then
-    merge(news[name], entry)
+    complete(listing, index, news[name], entry)
   elseif record and record.seen_at == now then
-    news[name] = merge({ name = name, port = record.port, meta = record.meta }, entry)
+    news[name] = complete(listing, index, { name = name, port = record.port, meta = record.meta }, entry)
   elseif record or has_room_for_node(room) then
     news[name], listing.seen = entry, listing.seen + 1
     if record then record.seen_at = now end

@@ -28,7 +28,8 @@ local OPEN = set({
 -- What else the built-in providers and connectors get.
 local BUILT_IN = set({
   "peerage.erlang.beam", "peerage.erlang.cookie", "peerage.erlang.etf", "peerage.erlang.node", "peerage.erlang.options",
-  "peerage.exec.absence", "peerage.exec.stderr", "peerage.exec.stream", "peerage.roster", "peerage.watcher",
+  "peerage.exec.absence", "peerage.exec.stderr", "peerage.exec.stream", "peerage.glob", "peerage.quiet", "peerage.roster",
+  "peerage.watcher",
 })
 local BUILT_IN_FOLDERS = set({ engine.root .. "/providers", engine.root .. "/lua/peerage/connectors" })
 

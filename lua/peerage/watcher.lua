@@ -17,12 +17,12 @@ function M.new(scope, on_event) return setmetatable({ scope = scope, on_event = 
 
 local function absolute(path) return path:sub(1, 1) == "/" and path or (fs.realpath(".") or "") .. "/" .. path end
 
--- Calls `add(folder, name)` for each step of a path; a link's target is walked as well.
+-- Calls `add(folder, name)` for each step of a path; a link's target is walked as well. Returns where the path leads.
 local function walk(path, add, links)
   local folder, rest = "", path
   while true do
     local name, after = rest:match("^/+([^/]+)(.*)$")
-    if not name then return end
+    if not name then return folder == "" and "/" or folder end
     if name == ".." then
       folder = folder:match("^(.*)/[^/]*$") or ""
     elseif name ~= "." then
@@ -38,9 +38,13 @@ local function walk(path, add, links)
   end
 end
 
+local function is_wanted(wanted, name)
+  return not name or wanted.names[name] or wanted.matches ~= nil and wanted.matches(name)
+end
+
 local function listen(self, folder, watched)
   for change in watched.watch:each() do
-    if not change.name or watched.names[change.name] or watched.names["*"] then self.on_event() end
+    if is_wanted(watched.wanted, change.name) then self.on_event() end
   end
   watched.watch:close()
   if self.folders[folder] ~= watched then return end -- it is not wanted any more
@@ -48,25 +52,33 @@ local function listen(self, folder, watched)
   self.on_event()
 end
 
-local function open(self, folder)
+local function open(self, folder, wanted)
   local watch, message, code = self.scope:run(fs.watch, folder)
   if BLIND[code] then log.warn("changes are noticed at polls and at SIGHUP only: " .. message) end
   if not watch then return end -- a folder that is not there: the one above it is watched
-  local watched = { watch = watch, names = {} }
+  local watched = { watch = watch, wanted = wanted }
   self.folders[folder] = watched
   self.scope:spawn(listen, self, folder, watched)
 end
 
---- Watches these files, and no others any more. Waits.
----@param paths string[] the last name of one may be "*": all that is in that folder
-function M:set(paths)
+-- By folder: the names in it, and what else matches.
+local function wanted_by_folder(paths, group)
   local wanted = {}
-  for _, path in ipairs(paths) do
-    walk(absolute(path), function(folder, name)
-      wanted[folder] = wanted[folder] or {}
-      wanted[folder][name] = true
-    end, 0)
+  local function of(folder)
+    wanted[folder] = wanted[folder] or { names = {} }
+    return wanted[folder]
   end
+  local function add(folder, name) of(folder).names[name] = true end
+  for _, path in ipairs(paths) do walk(absolute(path), add, 0) end
+  if group then of(walk(absolute(group.folder), add, 0)).matches = group.matches end
+  return wanted
+end
+
+--- Watches these files, and no others any more. Waits.
+---@param paths string[]
+---@param group? { folder: string, matches: fun(name: string): boolean } and those of this folder, also ones that come later
+function M:set(paths, group)
+  local wanted = wanted_by_folder(paths, group)
   for folder, watched in next, self.folders do
     if not wanted[folder] then
       self.folders[folder] = nil
@@ -74,8 +86,11 @@ function M:set(paths)
     end
   end
   for folder, names in next, wanted do
-    if not self.folders[folder] then open(self, folder) end
-    if self.folders[folder] then self.folders[folder].names = names end
+    if self.folders[folder] then
+      self.folders[folder].wanted = names
+    else
+      open(self, folder, names)
+    end
   end
 end
 

@@ -21,7 +21,9 @@ end
 describe("json.decode", function()
   it("reads what another reader does, alike", function()
     for _, text in ipairs({
-      "1", "-1", "0", "-0", "0.5", "-12.25e-3", "1E+2", "9007199254740991", "-9007199254740991", "1e308", "true", "false",
+      "1", "-1", "0", "-0", "0.5", "-12.25e-3", "1E+2", "9007199254740991", "-9007199254740991", "1e308",
+      "1e-400", "9E-4740993", "0e4740993", "0.0e999999999999", "-1e-99999999",
+      "1" .. ("0"):rep(100) .. "e-9999999", "true", "false",
       "null", '""', '"a"', '"\\"\\\\\\/\\b\\f\\n\\r\\t"', '"\\u0041\\u00e9\\u20ac\\ud83d\\ude00\\u0000"', '"\195\169 \127"',
       "[]", "{}", " \n\r\t[ 1 , [ ] , { } , null ] \n", '{"a":{"b":[1,{"c":"d"}]},"":0,"e\\nf":false}',
       '{"a":1,"a":2}', '["' .. ("x\\n"):rep(1000) .. '"]', "[" .. ("1,"):rep(1000) .. "1]",
@@ -48,6 +50,8 @@ describe("json.decode", function()
       ['"a\\xb"'] = 'line 1, column 3: expected one of \\" \\\\ \\/ \\b \\f \\n \\r \\t \\u, found "\\"',
       ['"\\u12"'] = 'line 1, column 2: expected \\u and four hexadecimal digits, found "\\"',
       ['"\\ud800"'] = 'line 1, column 2: expected a pair of surrogates, such as \\ud83d\\ude00, found "\\"',
+      ['"\\ud800\\u0041"'] = 'line 1, column 2: expected a pair of surrogates, such as \\ud83d\\ude00, found "\\"',
+      ['"a\\udc00\\udc00"'] = 'line 1, column 3: expected a pair of surrogates, such as \\ud83d\\ude00, found "\\"',
       ['"\\udc00\\ud800"'] = 'line 1, column 2: expected a pair of surrogates, such as \\ud83d\\ude00, found "\\"',
       ["<html>"] = 'line 1, column 1: expected a value, found "<"',
       ["\255"] = "line 1, column 1: expected a value, found the byte 0xFF",
@@ -165,6 +169,17 @@ describe("json.encode", function()
     end
   end)
 
+  it("writes all that can be read, however deep, also from deep in a call", function()
+    local text = ('{"a":['):rep(500) .. ("]}"):rep(500)
+    local function from(depth)
+      if depth == 0 then return json.encode(json.decode(text, { max_depth = 1000 })) end
+      local result, message = from(depth - 1)
+      return result, message
+    end
+    assert.are.equal(text, from(500))
+    assert.is_nil((json.encode({ json.decode(text, { max_depth = 1000 }) })))
+  end)
+
   it("sorts keys, marks empty arrays, and has null", function()
     assert.are.equal('{"a":[],"b":{},"c":[null],"d":null}',
       json.encode({ d = json.null, c = { json.null }, b = {}, a = json.array({}) }))
@@ -184,7 +199,7 @@ describe("json.encode", function()
       ["value[1]: expected a list or an object, found a table that is both"] = { { 1, a = 2 } },
       ["value: expected a list without holes, item 2 is nil"] = { 1, nil, 3 },
       ["value: expected strings as keys, found a number"] = { [2] = 1 },
-      ["value: expected at most 100 tables in each other, found more, or one in itself"] = endless,
+      ["value: expected at most 1000 tables in each other, found more, or one in itself"] = endless,
     }) do
       assert.are.same({ nil, message }, { json.encode(value) })
     end
@@ -201,6 +216,8 @@ describe("json.array", function()
     local list = {}
     assert.are.equal(list, json.array(list))
     assert.is_true(json.is_array(list))
+    assert.are.equal(list, json.array(json.array(list)))
+    assert.are.equal("[[]]", json.encode(json.array({ json.array(json.decode("[]")) })))
     assert.has_error(function() json.array("x") end, "bad list: table expected, found a string")
   end)
 end)

@@ -50,6 +50,15 @@ describe("duplicates", function()
     assert.is_false(poll(list).any)
   end)
 
+  it("with two ports are said, since only the first stands", function()
+    local list = { { name = "a@h", port = 9100 }, { name = "a@h", port = 9093 }, { name = "b@h", port = 1 }, { name = "b@h", port = 1 } }
+    for _ = 1, 2 do -- known or not
+      local changes = poll(list)
+      assert.same({ "entry 2: a@h is named twice, with the ports 9100 and 9093: the first stands" }, changes.problems)
+      assert.equal(9100, nodes:get("a@h").port)
+    end
+  end)
+
   it("do not hide that another node is gone", function()
     poll({ { name = "a@h", port = 2 }, "b@h" })
     local changes = poll({ { name = "a@h", port = 1 }, { name = "a@h", port = 2 } })

@@ -29,7 +29,6 @@ describe("a watcher of paths", function()
       "mkdir v1 v2; ln -s v1 current; ln -s current/a.lua a.lua", "ln -s v2 new && mv -T new current",
     },
     ["a folder that comes"] = { "true", "mkdir deep", path = "deep/er/a.lua" },
-    ["a file of whatever name, where the path says so"] = { "mkdir deep", "echo x > deep/new", path = "deep/*" },
     ["a folder that goes"] = { "mkdir deep", "rm -r deep", path = "deep/a.lua" },
   }) do
     it("is woken by " .. what, function()
@@ -49,6 +48,35 @@ describe("a watcher of paths", function()
     folder:sh("echo y > sub/b.lua; echo y > other.lua")
     assert.is_false(is_woken(QUIET))
     folder:sh("echo y > a.lua")
+    assert.is_true(is_woken(PATIENCE))
+  end)
+
+  it("is woken by what matches in a folder, behind whatever links, and by nothing else there", function()
+    folder:sh("mkdir deep; ln -s deep link")
+    local group = { folder = folder.path .. "/link", matches = function(name) return name:find("%.txt$") ~= nil end }
+    watcher:set({}, group)
+    settle()
+    folder:sh("echo x > deep/new; echo x > deep/'*'")
+    assert.is_false(is_woken(QUIET))
+    folder:sh("echo x > deep/new.txt")
+    assert.is_true(is_woken(PATIENCE))
+    settle()
+    folder:sh("mkdir other; ln -sfn other link")
+    assert.is_true(is_woken(PATIENCE))
+    watcher:set({}, group)
+    settle()
+    folder:sh("echo x > deep/b.txt")
+    assert.is_false(is_woken(QUIET))
+    folder:sh("echo x > other/b.txt")
+    assert.is_true(is_woken(PATIENCE))
+  end)
+
+  it("takes a star in a name for a star", function()
+    watcher:set({ folder.path .. "/*" })
+    settle()
+    folder:sh("echo x > a.lua")
+    assert.is_false(is_woken(QUIET))
+    folder:sh("echo x > '*'")
     assert.is_true(is_woken(PATIENCE))
   end)
 

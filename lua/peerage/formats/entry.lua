@@ -1,17 +1,18 @@
 -- SPDX-License-Identifier: MIT
 --- One node as files and APIs write it: a node name, or a host, which app_name makes a node name of; a port may follow.
---- Invariant: what is not understood is an error, never left out, for fewer nodes would be an answer.
+--- Invariant: what is not understood has a message, and is never left out without one, for fewer nodes would be an answer.
 local describe = require("peerage.describe")
 local json = require("engine.json")
 local node = require("peerage.node")
 
 local M = {}
 
+local MOST_KEYS = 6 -- that a message shows
+
 --- What a value is in JSON's words.
 ---@param value any
 ---@return string
 function M.kind(value)
-  if value == json.null then return "null" end
   if type(value) ~= "table" then return describe.value(value) end
   return (json.is_array(value) or rawget(value, 1) ~= nil) and "a list" or "an object"
 end
@@ -62,6 +63,30 @@ function M.read(text, app_name)
   return full and { name = full, port = port }, message
 end
 
+-- Some keys of an object, for a message.
+local function keys_of(object)
+  local keys = {}
+  for key in next, object do
+    if #keys == MOST_KEYS then
+      keys[#keys] = "…"
+      break
+    end
+    keys[#keys + 1] = describe.key(key)
+  end
+  if #keys == 0 then return "one that is empty" end
+  table.sort(keys)
+  return "one with " .. table.concat(keys, ", ")
+end
+
+local function refuse(value)
+  if type(value) ~= "table" or M.kind(value) == "a list" then
+    return nil, 'expected a node, such as "app@10.0.0.1" or an object with such a name, found ' .. M.kind(value)
+  end
+  local name = rawget(value, "name")
+  if name == nil then return nil, "expected an object with a name, found " .. keys_of(value) end
+  return nil, 'name: expected "app@10.0.0.1", or a host, found ' .. M.kind(name)
+end
+
 --- Reads what stands in a decoded list: a text as above, or an object with `name`, and perhaps `port` and `meta`.
 ---@param value any
 ---@param app_name string|nil
@@ -69,13 +94,15 @@ end
 ---@return string? message
 function M.of(value, app_name)
   if type(value) == "string" then return M.read(value, app_name) end
-  if type(value) ~= "table" or type(rawget(value, "name")) ~= "string" then
-    return nil, 'expected a node, such as "app@10.0.0.1" or an object with such a name, found ' .. M.kind(value)
+  if type(value) ~= "table" or type(rawget(value, "name")) ~= "string" then return refuse(value) end
+  local read, message = M.read(rawget(value, "name"), app_name)
+  local port, meta = rawget(value, "port"), rawget(value, "meta")
+  if not read or port == nil and meta == nil then return read, message end
+  if type(port) == "string" then
+    port, message = read_port(port)
+    if not port then return nil, "port: " .. message end
   end
-  local read, message = M.read(value.name, app_name)
-  if not read then return nil, message end
-  local port = rawget(value, "port") or read.port
-  return node.parse({ name = read.name, port = port, meta = rawget(value, "meta") })
+  return node.parse({ name = read.name, port = port or read.port, meta = meta })
 end
 
 return M

@@ -3,7 +3,7 @@
 local describe = require("peerage.describe")
 local entry = require("peerage.formats.entry")
 
-local M = { is_bare = true } -- lists hosts, which need app_name
+local M = { is_bare = true, nobody = "a comment", is_by_lines = true } -- is_bare: lists hosts, which need app_name
 
 local ESCAPES = { b = "\b", d = "\127", e = "\27", f = "\f", n = "\n", r = "\r", s = " ", t = "\t", v = "\v" }
 

@@ -1,31 +1,22 @@
 -- SPDX-License-Identifier: MIT
---- A hosts file, hosts(5): each address is app_name@address. Loopback, unspecified and multicast ones are no hosts.
+--- A hosts file, hosts(5): each address is app_name@address. Loopback, unspecified, link-local and multicast ones are no hosts.
 local describe = require("peerage.describe")
 local entry = require("peerage.formats.entry")
+local literal = require("engine.dns.core").literal
 local text = require("peerage.formats.text")
 
-local M = { is_bare = true } -- lists hosts, which need app_name
+local M = { is_bare = true, nobody = "a comment", is_by_lines = true } -- is_bare: lists hosts, which need app_name
 
-local function is_ipv4(address)
-  local count = 0
-  for part in address:gmatch("[^.]+") do
-    if not part:find("^%d%d?%d?$") or tonumber(part) > 255 then return false end
-    count = count + 1
-  end
-  return count == 4 and not address:find("^%.") and not address:find("%.%.") and not address:find("%.$")
-end
+local NO_HOSTS_V4 = { "^0%.", "^127%.", "^169%.254%.", "^2[2-5]%d%." } -- unspecified, loopback, link-local, multicast and above
+local NO_HOSTS_V6 = { "^::1?$", "^fe[0-9ab]%x:", "^ff%x%x:" } -- the same; fe00::/9 is what Debian calls ip6-localnet
 
-local function is_ipv6(address)
-  local bare = address:gsub("%%[%w_.-]+$", "")
-  return bare:find(":", 1, true) and bare:find("^[%x:.]+$") and not bare:find(":::", 1, true)
-end
-
+-- Takes an address in its usual spelling.
 local function is_no_host(address)
-  if is_ipv4(address) then
-    local first = tonumber(address:match("^%d+"))
-    return first == 0 or first == 127 or first >= 224
+  address = address:match("^::ffff:(.*%..*)$") or address
+  for _, pattern in ipairs(address:find(":", 1, true) and NO_HOSTS_V6 or NO_HOSTS_V4) do
+    if address:find(pattern) then return true end
   end
-  return address:find("^[fF][fF]") or address:find("^[0:]*1?$")
+  return false
 end
 
 ---@param data string
@@ -36,10 +27,9 @@ function M.read(data, options)
   local nodes = {}
   local ok, message = text.each_line(data, function(line)
     local address = line:match("^%S+")
-    if not is_ipv4(address) and not is_ipv6(address) then
-      return nil, "expected an address and names, found " .. describe.text(line)
-    end
-    if is_no_host(address) then return true end
+    local usual = literal(address)
+    if not usual then return nil, "expected an address and names, found " .. describe.text(line) end
+    if is_no_host(usual) then return true end
     local wrong
     nodes[#nodes + 1], wrong = entry.read("[" .. address .. "]", options.app_name)
     return not wrong, wrong

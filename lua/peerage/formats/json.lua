@@ -1,11 +1,12 @@
 -- SPDX-License-Identifier: MIT
 --- A list in JSON: of names, hosts or objects with a name; `select` says where it is in the document.
+local Elements = require("peerage.formats.elements")
 local describe = require("peerage.describe")
 local entry = require("peerage.formats.entry")
 local json = require("engine.json")
 local paths = require("peerage.formats.path")
 
-local M = {}
+local M = { nobody = "an empty list" }
 
 local ROOT = {} -- the path of the document itself
 
@@ -16,28 +17,34 @@ local function read_chosen(choose, value, app_name)
   if type(list) ~= "table" then
     return nil, "select: expected a list, or nil and a message, found " .. describe.value(list)
   end
-  local nodes = {}
-  for index, item in next, list do
+  for index in next, list do
     if type(index) ~= "number" then return nil, "select: expected a list, found the key " .. describe.key(index) end
-    local node, wrong = entry.of(item, app_name)
-    if not node then return nil, ("select: element %g: %s"):format(index, wrong) end
-    nodes[#nodes + 1] = node
   end
-  return nodes, message
+  local elements = Elements.new()
+  for index, item in next, list do
+    local node, wrong = entry.of(item, app_name)
+    if node then
+      elements:add(node)
+    else
+      elements:refuse(("select: element %g: "):format(index), wrong)
+    end
+  end
+  local nodes, wrong = elements:result()
+  return nodes, message and wrong and message .. "; " .. wrong or message or wrong
 end
 
-local function read_path(path, value, app_name)
-  local nodes = {}
-  local skipped, message = paths.follow(path and assert(paths.parse(path)) or ROOT, value, function(item)
+local function read_path(path, document, app_name)
+  local elements = Elements.new()
+  local skipped, message = paths.follow(path and assert(paths.parse(path)) or ROOT, document, function(item)
     local node, wrong = entry.of(item, app_name)
-    nodes[#nodes + 1] = node
-    return node, wrong
-  end)
+    if node then elements:add(node) end
+    return wrong
+  end, function(place, wrong) elements:refuse(place, wrong) end)
   if not skipped then
-    return nil, message .. (not path and not json.is_array(value) and ": select says where the list is" or "")
+    return nil, message .. (not path and not json.is_array(document) and ": select says where the list is" or "")
   end
-  if #nodes > 0 or skipped == 0 then return nodes end
-  return nodes, ("none of %d elements has what select names: %s"):format(skipped, path)
+  if #elements.nodes > 0 or elements.bad > 0 or skipped == 0 then return elements:result() end
+  return elements.nodes, ("none of %d elements has what select names: %s"):format(skipped, path)
 end
 
 ---@param data string

@@ -3,7 +3,7 @@
 local entry = require("peerage.formats.entry")
 local text = require("peerage.formats.text")
 
-local M = {}
+local M = { nobody = "a comment", is_by_lines = true }
 
 local function looks_like_json(data) return data:find("^%s*{") or data:find('^%s*%[%s*["{%]]') end
 

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- Paths into decoded JSON, such as `items[].status.podIP`: keys, and `[]` for each element of a list.
---- Invariant: an element that lacks the rest of the path is skipped and counted; anything else that does not fit is an error.
+--- Invariant: an element that lacks the rest of the path is skipped and counted, one that does not fit is refused; where
+--- there is no list nothing is read.
 local describe = require("peerage.describe")
 local entry = require("peerage.formats.entry")
 local json = require("engine.json")
@@ -41,35 +42,40 @@ end
 local function place(way)
   local parts = {}
   for i, step in ipairs(way) do
-    if type(step) == "number" then
-      parts[i] = i == 1 and "element " .. step or "[" .. step .. "]"
-    else
-      parts[i] = (i > 1 and "." or "") .. step
-    end
+    parts[i] = type(step) == "number" and "[" .. step .. "]" or (i > 1 and "." or "") .. step
   end
   return #parts > 0 and table.concat(parts) .. ": " or ""
 end
 
-local function refuse(walk, message) walk.message = walk.message or place(walk.way) .. message end
-
+-- Within a list it is that element that does not fit; before, the document is another one than the path is for.
 local function expect(walk, expected, value)
-  refuse(walk, ("expected %s, found %s"):format(expected, entry.kind(value)))
+  local message = ("expected %s, found %s"):format(expected, entry.kind(value))
+  if walk.elements > 0 then return walk.refuse(place(walk.way), message) end
+  walk.message = place(walk.way) .. message
 end
 
 local function each(walk, list, action, index)
   walk.elements = walk.elements + 1
-  for i, item in ipairs(list) do
-    walk.way[#walk.way + 1] = i
-    action(walk, item, index)
-    walk.way[#walk.way] = nil
-    if walk.message then break end
+  local depth = #walk.way + 1
+  for i = 1, #list do
+    walk.way[depth] = i
+    action(walk, list[i], index)
+    list[i] = false -- it is read, and need not be held any longer
   end
+  walk.way[depth] = nil
   walk.elements = walk.elements - 1
 end
 
+local function is_missing(value) return value == nil or value == json.null end
+
+-- A text without a byte at the end of a path is none: so an API may write the address of who has none yet.
 local function hand_over(walk, value)
-  local ok, message = walk.take(value)
-  if not ok then refuse(walk, message) end
+  if #walk.path > 0 and (is_missing(value) or value == "") then
+    walk.skipped = walk.skipped + 1
+    return
+  end
+  local wrong = walk.take(value)
+  if wrong then walk.refuse(place(walk.way), wrong) end
 end
 
 -- The path is at its end: a list there stands for its elements.
@@ -81,8 +87,7 @@ end
 
 local function follow(walk, value, index)
   local step = walk.path[index]
-  local is_missing = value == nil or value == json.null
-  if is_missing and walk.elements > 0 then
+  if is_missing(value) and walk.elements > 0 then
     walk.skipped = walk.skipped + 1
   elseif step == nil then
     finish(walk, value)
@@ -98,15 +103,17 @@ local function follow(walk, value, index)
   end
 end
 
---- Calls `take` with each value that a path leads to; at its end a list stands for its elements.
+--- Calls `take` with each value that a path leads to; at its end a list stands for its elements. The lists of the document
+--- are emptied on the way.
 ---@param path peerage.Path
----@param value any decoded by engine.json
----@param take fun(value: any): any, string? nil and a message: it is wrong
+---@param document any decoded by engine.json
+---@param take fun(value: any): string? what is wrong with it
+---@param refuse fun(place: string, message: string) called for each element that does not fit
 ---@return integer|nil skipped elements that lack the path
----@return string? message where what is that does not fit
-function M.follow(path, value, take)
-  local walk = { path = path, way = {}, elements = 0, skipped = 0, take = take }
-  follow(walk, value, 1)
+---@return string? message where what is that does not fit, so that nothing can be read
+function M.follow(path, document, take, refuse)
+  local walk = { path = path, way = {}, elements = 0, skipped = 0, take = take, refuse = refuse }
+  follow(walk, document, 1)
   if walk.message then return nil, walk.message end
   return walk.skipped
 end

@@ -24,14 +24,15 @@ local json = {}
 function json.decode(text, limits) end
 
 --- Writes a value on one line, keys sorted: strings, finite numbers, booleans, `json.null`, tables that are lists (or
---- marked as arrays) or have strings as keys, at most 100 in each other. An empty table without a mark is `{}`. Bytes that
+--- marked as arrays) or have strings as keys, at most 1000 in each other: all that `decode` can be asked for. An empty
+--- table without a mark is `{}`. Bytes that
 --- are no UTF-8 become U+FFFD.
 ---@param value any
 ---@return string? text
 ---@return string? message where what is that cannot be written: "value.a[2].b: expected plain data, found a function"
 function json.encode(value) end
 
---- Marks a list as an array, so that it is `[]` when it is empty. What `decode` gives is marked.
+--- Marks a list as an array, so that it is `[]` when it is empty. What `decode` gives is marked, and stays so.
 ---@generic T: table
 ---@param list T
 ---@return T list the same

@@ -20,7 +20,7 @@ local SAMPLES = {
 }
 local WORDS = {
   "@", ":", ":80", ":0", "[", "]", "{", "}", '"', "'", ".", "#", "%", "\n", "\r\n", "\0", "\255", "10.0.0.1", "fd00::1", "app@", "null",
-  '"targets"', '"name"', "app@h:80", ("a"):rep(300), "\239\187\191",
+  '"targets"', '"name"', "app@h:80", ("a"):rep(300), (" "):rep(1e5), "\239\187\191",
 }
 local SELECTS = { "", "items", "items[]", "items[].status.podIP", "[]", "items[][]", '["items"]', "[", "a..b", ".", "items[].status" }
 

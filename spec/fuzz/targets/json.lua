@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 --- JSON: what is read is what lua-cjson reads, comes back when it is written, and what is refused has a message with its
---- place.
+--- place, and is refused by lua-cjson, too, or on purpose.
 local cjson = require("cjson.safe").new()
+cjson.decode_invalid_numbers(false)
 local json = require("engine.json")
 local mutate = require("fuzz.mutate")
 
@@ -63,9 +64,34 @@ local function check_message(message, code)
   assert(message:find("^line %d+, column %d+: ") and not message:find("[%c\128-\255]"), "a message without place, or not printable")
 end
 
+-- What we refuse and lua-cjson reads: by the message, and what the text has then.
+local ON_PURPOSE = {
+  ["expected no control character in a string"] = "%c",
+  ["expected a pair of surrogates"] = "\\u[dD][89a-fA-F]",
+  ["expected a value"] = "%-%.",
+  ["expected digits after the point"] = "%d%.%D",
+  ["expected digits in the exponent"] = "[eE][+-]?%D",
+  ["expected a number that a double can hold"] = "%d[eE]%+?%d%d%d",
+}
+
+local function is_on_purpose(input, message)
+  if message:find("nested deeper", 1, true) then return select(2, input:gsub("[%[{]", "")) > DEEPEST end
+  for words, pattern in next, ON_PURPOSE do
+    if message:find(words, 1, true) and (input .. " "):find(pattern) then return true end
+  end
+  return false
+end
+
+local function check_refusal(input, message, code)
+  check_message(message, code)
+  if input:find("%z") then return end -- to lua-cjson that is the end of the text
+  local theirs = cjson.decode((input:gsub("^\239\187\191", "")))
+  assert(theirs == nil or is_on_purpose(input, message), "another reader reads what we refuse")
+end
+
 function M.run(input)
   local value, message, code = json.decode(input)
-  if value == nil then return check_message(message, code) end
+  if value == nil then return check_refusal(input, message, code) end
   assert(depth_of(value) <= DEEPEST, "deeper than it may be")
   local text = assert(json.encode(value))
   local again = json.encode((json.decode(text)))

@@ -71,10 +71,8 @@ describe("Prometheus' groups of targets", function()
     ["{}"] = "expected a list of { targets, labels }, found an object",
     ["5"] = "expected a list of { targets, labels }, found a number (5)",
     ['["10.0.0.1:80"]'] = 'group 1: expected an object with targets, found "10.0.0.1:80"',
-    ['[{"targets":["h:1"]},{}]'] = 'group 2: targets: expected a list of "host:port", found nothing',
     ['[{"targets":"h:1"}]'] = 'group 1: targets: expected a list of "host:port", found "h:1"',
     ['[{"targets":{}}]'] = 'group 1: targets: expected a list of "host:port", found an object',
-    ['[{"targets":["h:1",5]}]'] = 'group 1: target 2: expected "host:port", found a number (5)',
     ['[{"targets":["http://h/x"]}]'] = 'group 1: target 1: "http://h/x": expected a port from 1 to 65535, found "//h/x"',
     ['[{"targets":["h:1"],"labels":[]}]'] = "group 1: labels: expected an object, found a list",
     ['[{"targets":["h:1"],"labels":{"a":1}}]'] = "group 1: labels: a: expected a string, found a number (1)",
@@ -83,4 +81,18 @@ describe("Prometheus' groups of targets", function()
   }) do
     it("are not " .. text:gsub("\n.*", ""), function() assert.are.same({ nil, expected }, { read(text) }) end)
   end
+
+  it("are a part where some cannot be read, and none where none can", function()
+    local a, b = { name = "node@h", port = 1 }, { name = "node@i", port = 2 }
+    for text, message in pairs({
+      ['[{"targets":["h:1"]},{},{"targets":["i:2"]}]'] =
+        '1 of 3 elements cannot be read: group 2: targets: expected a list of "host:port", found nothing',
+      ['[{"targets":["h:1",5,"i:2","http://h/x"]}]'] =
+        '2 of 4 elements cannot be read: group 1: target 2: expected "host:port", found a number (5)',
+    }) do
+      assert.are.same({ { a, b }, message }, { read(text) })
+    end
+    assert.are.same({ nil, '2 of 2 elements cannot be read: group 1: target 1: expected "host:port", found a number (5)' },
+      { read('[{"targets":[5]},6]') })
+  end)
 end)
