@@ -1,5 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- Header fields: those of a request are checked, those of an answer put together. Pure. What a value says is in no message.
+local trim = require("engine.trim")
+
 local M = {}
 
 local TOKEN = "^[%w!#$%%&'*+.^_`|~-]+$" -- RFC 9110 section 5.6.2
@@ -15,14 +17,6 @@ local MOST_SHOWN = 60 -- bytes of a name
 ---@class engine.http.Field
 ---@field name string
 ---@field value string
-
---- Without the blanks around it.
----@param text string
----@return string
-function M.trim(text)
-  local first = text:find("%S")
-  return first and text:match("^.*%S", first) or ""
-end
 
 -- A name that was not meant as one may have the value in it.
 local function name_problem(name)
@@ -44,7 +38,7 @@ local function value_problem(name, value)
     return ('header "%s": byte 0x%02x in its value, expected no line breaks or other control characters')
       :format(name, tostring(value):byte(at))
   end
-  if name:lower() == "host" and M.trim(tostring(value)) == "" then return ('header "%s": expected a host, found nothing'):format(name) end
+  if name:lower() == "host" and trim(tostring(value)) == "" then return ('header "%s": expected a host, found nothing'):format(name) end
 end
 
 local function find_problem(name, value, twin)
@@ -63,7 +57,7 @@ function M.read(given)
   for name, value in next, given do
     local problem = name_problem(name) or find_problem(name, value, names[name:lower()])
     if problem then return nil, problem, "EINVAL" end
-    names[name:lower()], fields[#fields + 1] = name, { name = name, value = M.trim(tostring(value)) }
+    names[name:lower()], fields[#fields + 1] = name, { name = name, value = trim(tostring(value)) }
   end
   return fields
 end

@@ -3,6 +3,7 @@
 local fs = require("engine.fs")
 local headers = require("engine.http.headers")
 local options = require("engine.options")
+local trim = require("engine.trim")
 
 local M = {}
 
@@ -126,7 +127,7 @@ end
 local function read_token(path)
   local text, message, code = fs.read(path, { max = MAX_TOKEN })
   if not text then return nil, message, code end
-  local token = headers.trim(text)
+  local token = trim(text)
   if token == "" or token:find("[^\33-\126]") then
     local found = token == "" and "nothing" or "several words, or bytes that are no text"
     return nil, ("bearer_file %s: expected one token, found %s"):format(path, found), "EINVAL"

@@ -2,6 +2,7 @@
 --- Secrets of a provider: those of its options and those of a file, one a line.
 --- Invariant: a secret never appears in a message.
 local fs = require("engine.fs")
+local trim = require("engine.trim")
 
 local M = {}
 
@@ -29,8 +30,8 @@ function M.read(path)
   local text, message = fs.read(path, { private = true, max = MAX_FILE })
   if not text then return nil, message end
   local secrets, number = {}, 0
-  for line in (text .. "\n"):gmatch("(.-)\n") do
-    local secret = line:match("^%s*(.-)%s*$")
+  for line in (text .. "\n"):gmatch("([^\n]*)\n") do
+    local secret = trim(line)
     number = number + 1
     if secret ~= "" then
       local ok, why = M.check(secret)

@@ -1,13 +1,9 @@
 -- SPDX-License-Identifier: MIT
 --- Lines of a text: what follows a "#", blanks around them and empty ones do not count, and errors name their number.
 --- Invariant: the time is linear in the length, for no one can end a pattern that backtracks.
-local M = {}
+local trim = require("engine.trim")
 
--- Not by "^%s*(.-)%s*$", which looks at each run of blanks once for each of its blanks.
-local function trim(text)
-  local first = text:find("%S")
-  return first and text:match("^.*%S", first) or ""
-end
+local M = {}
 
 --- Where a text begins: behind a byte order mark.
 ---@param text string

@@ -43,7 +43,8 @@ function M.check_environment(env) end
 ---@field stdin? string|boolean what it may read; true: what process:write gives it; default nothing
 ---@field stderr? boolean true: process.stderr reads it, and must; default this process's
 
---- Starts a program that ends with the scope, at the latest (KILL to its group), or when nobody has it any more. Raises for unknown options and wrong types.
+--- Starts a program that ends with the scope, at the latest (KILL to its group), or when nobody has it any more. Raises
+--- for unknown options and wrong types.
 ---@param options engine.process.StartOptions
 ---@return engine.process.Process|nil process
 ---@return string? message "cannot run foo: permission denied"
