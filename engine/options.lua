@@ -22,6 +22,17 @@ local function complain(rule, value)
   end
 end
 
+local defaults = setmetatable({}, { __mode = "k" }) -- by rules: most of these have none
+
+local function defaults_of(rules)
+  local found = defaults[rules]
+  if found then return found end
+  found = {}
+  for name, rule in next, rules do found[name] = rule.default end
+  defaults[rules] = found
+  return found
+end
+
 --- Checks what was given and fills in what was not.
 ---@param given table?
 ---@param rules table<string, engine.options.Rule>
@@ -29,7 +40,7 @@ end
 ---@return table<string, any> values a new table
 function M.read(given, rules, level)
   local values = new_table(0, ROOM)
-  for name, rule in next, rules do values[name] = rule.default end
+  for name, default in next, defaults_of(rules) do values[name] = default end
   if given == nil then return values end
   if type(given) ~= "table" then error("expected a table of options, found a " .. type(given), level + 1) end
   for name, value in next, given do

@@ -2,7 +2,6 @@
 --- One request and its answer: names are looked up by engine.dns, failures are put into words that name what was asked.
 local dns = require("engine.dns")
 local failure = require("engine.http.failure")
-local hostname = require("engine.dns.hostname")
 local plan = require("engine.http.plan")
 local proxies = require("engine.http.proxy")
 local timer = require("engine.timer")
@@ -38,14 +37,16 @@ function M.find_proxy(core, settings, url)
   return proxies.read(core, text, variable)
 end
 
--- Whose names we have to know: hosts with their ports.
-local function list_places(settings, url, proxy)
-  if settings.unix_socket then return {} end
-  if not proxy then return { url } end
-  return { proxy, proxy.is_told_addresses and url or nil }
-end
+local NONE = {}
 
-local function is_address(host) return host:sub(1, 1) == "[" or hostname.parse(host).address ~= nil end
+-- Whose names we have to know: hosts with their ports.
+local function list_names(settings, url, proxy)
+  local first = proxy or url
+  local second = proxy and proxy.is_told_addresses and not url.is_address and url or nil
+  if settings.unix_socket or first.is_address and not second then return NONE end
+  if first.is_address then return { second } end
+  return { first, second }
+end
 
 -- As libcurl takes what is known already: for a minute, and not for ever.
 local function look_up(place, seconds)
@@ -61,14 +62,12 @@ end
 local function seconds_to(deadline) return math.max(0.001, deadline - timer.now()) end
 
 local function look_up_all(places, deadline)
-  local known
-  for _, place in ipairs(places) do
-    if not is_address(place.host) then
-      local entry, message, code = look_up(place, seconds_to(deadline))
-      if not entry then return nil, message, code end
-      known = known or {}
-      known[#known + 1] = entry
-    end
+  if places == NONE then return nil end
+  local known = {}
+  for i, place in ipairs(places) do
+    local entry, message, code = look_up(place, seconds_to(deadline))
+    if not entry then return nil, message, code end
+    known[i] = entry
   end
   return known
 end
@@ -89,7 +88,7 @@ function M.start(core, settings, asked, deadline)
   if proxy == nil then return nil, M.label(asked, message), code end
   asked.by = settings.unix_socket or proxy and "a proxy"
   local known
-  known, message, code = look_up_all(list_places(settings, asked.url, proxy), deadline)
+  known, message, code = look_up_all(list_names(settings, asked.url, proxy), deadline)
   if message then return nil, M.label(asked, message), code end
   local list = plan.lay_out(core, settings, asked, proxy and proxy.text, known)
   return read_start(settings, asked,

@@ -53,6 +53,7 @@ end
 ---@param given table<string, string|number>
 ---@return engine.http.Field[]? fields, string? message, string? code "EINVAL"
 function M.read(given)
+  if next(given) == nil then return {} end
   local fields, names = {}, {}
   for name, value in next, given do
     local problem = name_problem(name) or find_problem(name, value, names[name:lower()])

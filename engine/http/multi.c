@@ -98,7 +98,8 @@ static void note_idle(CURL *easy) {
     if (fd != CURL_SOCKET_BAD && fd < place_count) places[fd].is_idle = !places[fd].is_wanted;
 }
 
-// What has ended is taken out at once: libcurl counts connections by it.
+// What has ended is taken out, and whoever waits for it may ask again, before the next one ends: libcurl closes
+// connections for which there are too few transfers. May call anything.
 static void act(curl_socket_t fd, int events) {
     CURLMsg *message;
     int unused;
@@ -112,19 +113,18 @@ static void act(curl_socket_t fd, int events) {
         take_out(easy);
         on_done(transfer, result);
     }
-}
-
-static void end_turn(void) {
     rest();
     on_turn();
 }
 
 // Something came that nobody waits for: the end, or more than an answer's length said. libcurl would take it for the
-// next answer; of a connection that has ended it makes another.
+// next answer; of a connection that has ended it makes another. An event may be of what libcurl has read meanwhile.
 static void give_up(curl_socket_t fd) {
     char waste[4096];
+    bool is_idle = places[fd].is_idle;
+    if (is_idle && recv(fd, waste, sizeof waste, MSG_DONTWAIT | MSG_PEEK) < 0 && errno == EAGAIN) return;
     epoll_ctl(polled, EPOLL_CTL_DEL, fd, NULL);
-    if (!places[fd].is_idle) return;
+    if (!is_idle) return;
     for (int i = 0; i < MAX_WASTE && recv(fd, waste, sizeof waste, MSG_DONTWAIT) > 0; i++) {
     }
     shutdown(fd, SHUT_RDWR);
@@ -148,14 +148,12 @@ static void take_events(void) {
 static void on_ready(uv_poll_t *poll, int status, int events) {
     (void)poll, (void)status, (void)events;
     take_events();
-    end_turn();
 }
 
 static void look_at_time(void) {
     if (has_new) take_events();
     has_new = false;
     act(CURL_SOCKET_TIMEOUT, 0);
-    end_turn();
 }
 
 static void on_due(uv_timer_t *timer) {

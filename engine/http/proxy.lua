@@ -60,12 +60,27 @@ local function is_exempt(host, list)
   return false
 end
 
+local PROXIES = { http = { "http_proxy", "all_proxy", "ALL_PROXY" }, https = { "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" } }
+local EXEMPT = { "no_proxy", "NO_PROXY" }
+
 -- The first of these variables that says something, and its name.
-local function read_first(getenv, ...)
-  for _, name in ipairs({ ... }) do
-    local value = getenv(name)
-    if value and value ~= "" then return value, name end
+local function read_first(getenv, names)
+  for i = 1, #names do
+    local value = getenv(names[i])
+    if value and value ~= "" then return value, names[i] end
   end
+end
+
+-- The environment stays as it is, and is looked through from its start for each variable.
+local known = {}
+
+local function own_getenv(name)
+  local value = known[name]
+  if value == nil then
+    value = os.getenv(name) or ""
+    known[name] = value
+  end
+  return value
 end
 
 --- The proxy through which a host is asked.
@@ -74,14 +89,9 @@ end
 ---@param getenv? fun(name: string): string? for specs; os.getenv
 ---@return string? proxy as it is written, string? variable where
 function M.find(scheme, host, getenv)
-  getenv = getenv or os.getenv
-  local proxy, variable
-  if scheme == "https" then
-    proxy, variable = read_first(getenv, "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
-  else
-    proxy, variable = read_first(getenv, "http_proxy", "all_proxy", "ALL_PROXY")
-  end
-  if not proxy or is_exempt(host, read_first(getenv, "no_proxy", "NO_PROXY") or "") then return nil end
+  getenv = getenv or own_getenv
+  local proxy, variable = read_first(getenv, PROXIES[scheme])
+  if not proxy or is_exempt(host, read_first(getenv, EXEMPT) or "") then return nil end
   return proxy, variable
 end
 
@@ -89,6 +99,7 @@ end
 ---@field text string as libcurl takes it
 ---@field host string
 ---@field port integer
+---@field is_address boolean the host is one
 ---@field is_told_addresses boolean it is told the address of whom we ask, and not the name
 
 --- Reads what stands in a variable.
@@ -101,7 +112,10 @@ function M.read(core, text, variable)
   local url, message, code = urls.read(core, whole, SCHEMES)
   if not url then return nil, variable .. ": " .. message, code end
   local port = url.plain:match("^[^/]*//[^/]*:(%d+)%f[/%z]") or PORTS[url.scheme] or PORTS.other
-  return { text = whole, host = url.host, port = tonumber(port), is_told_addresses = TOLD_ADDRESSES[url.scheme] or false }
+  return {
+    text = whole, host = url.host, port = tonumber(port), is_address = url.is_address,
+    is_told_addresses = TOLD_ADDRESSES[url.scheme] or false,
+  }
 end
 
 return M

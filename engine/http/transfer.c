@@ -78,7 +78,7 @@ static bool is_allowed(const struct pe_account *account, size_t more) {
 }
 
 static bool grow(struct buffer *buffer, size_t size, struct pe_account *account) {
-    size_t room = buffer->room ? 2 * buffer->room : 256;
+    size_t room = buffer->room ? 2 * buffer->room : 512;
     while (room < size) room *= 2;
     if (!is_allowed(account, room - buffer->room)) return false;
     pe_account_charge(account);

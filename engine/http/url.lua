@@ -14,6 +14,7 @@ local MOST_SHOWN = 200 -- bytes
 ---@field plain string without user info and query
 ---@field scheme string "http" or "https", unless others were asked for
 ---@field host string a name, or an address, in brackets if it is IPv6's
+---@field is_address boolean the host is one
 ---@field port integer? nil where its scheme has none of its own
 ---@field user? string
 ---@field origin string what credentials are for
@@ -75,6 +76,7 @@ function M.read(core, text, schemes, base)
   problem = check(parsed, schemes)
   if problem then return complain(text, problem) end
   parsed.host = parsed.host:lower()
+  parsed.is_address = parsed.host:sub(1, 1) == "[" or hostname.parse(parsed.host).address ~= nil
   parsed.label = parsed.plain .. (parsed.query and "?…" or "")
   parsed.origin = ("%s://%s:%d"):format(parsed.scheme, parsed.host, parsed.port or 0)
   return parsed
