@@ -49,6 +49,16 @@ describe("provider file", function()
     end
   end)
 
+  it("takes names of nodes for targets, and needs app_name for hosts only", function()
+    folder:write("targets.json", '[{"targets":["app@10.0.0.1:9100"]}]')
+    assert.are.equal("app@10.0.0.1:9100", ask({ path = "targets.json", format = "prometheus" }))
+    source:stop()
+    folder:write("targets.json", '[{"targets":["10.0.0.1:9100"]}]')
+    local list, message = ask({ path = "targets.json", format = "prometheus" })
+    assert.is_nil(list)
+    assert.is_truthy(message:find("set app_name, which makes app_name@10.0.0.1 of it", 1, true), message)
+  end)
+
   it("cannot find out where there is no file, unless that means nobody", function()
     assert.are.equal("cannot read none: no such file or directory", fail({ path = "none" }))
     source:stop()

@@ -192,7 +192,7 @@ exec tail -n 0 -F lists 2> /dev/null
   end)
 
   it("is not started where bare hosts could never be nodes", function()
-    folder:write("config.lua", CONFIG:format('{ "file", path = "targets.json", format = "prometheus" }'))
+    folder:write("config.lua", CONFIG:format('{ "http", url = "http://127.0.0.1:1/", format = "prometheus" }'))
     local result = run({ "--check", "config.lua" }, { cwd = folder.path })
     assert.are.equal(78, result.code)
     assert.is_truthy(result.stderr:find('config.lua: via: format = "prometheus" lists hosts: app_name is required', 1, true),
