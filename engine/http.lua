@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- HTTP: the Lua half, for options, names, redirects and messages; libcurl does the rest, see engine/http/.
 --- Invariant: what was started for a request ends with it.
+local certificates = require("engine.http.certificates")
 local exchange = require("engine.http.exchange")
 local headers = require("engine.http.headers")
 local library = require("engine.http.library")
@@ -25,6 +26,8 @@ local function prepare(settings)
   fields, message, code = options.fields(settings, url.user ~= nil)
   if not fields then return nil, exchange.label(asked, message), code end
   asked.fields = fields
+  message = certificates.find_irregular(settings)
+  if message then return nil, exchange.label(asked, message), "ECERT" end
   return core, asked
 end
 

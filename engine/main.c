@@ -9,6 +9,7 @@
 #include "vm.h"
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/close_range.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -117,6 +118,7 @@ int main(int argc, char **argv) {
     arguments.values = argv;
     signal(SIGPIPE, SIG_IGN);
     open_standard_streams();
+    close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC); // what we were given is not for programs
     pe_process_raise_limits();
     if (!find_root(folder, sizeof folder)) {
         fputs("peerage-lua: its Lua files are missing: expected share/peerage-lua beside bin\n", stderr);

@@ -5,8 +5,6 @@ local new_table = require("table.new")
 
 local M = {}
 
-local ROOM = 16 -- options of a request: a table that grew to them would be copied four times, at each request
-
 ---@class engine.options.Rule
 ---@field [1] "string"|"boolean"|"integer"|"table" type
 ---@field [2]? integer least
@@ -22,15 +20,16 @@ local function complain(rule, value)
   end
 end
 
-local defaults = setmetatable({}, { __mode = "k" }) -- by rules: most of these have none
+local known = setmetatable({}, { __mode = "k" }) -- defaults and the count of rules, by these: most have no default
 
 local function defaults_of(rules)
-  local found = defaults[rules]
-  if found then return found end
-  found = {}
-  for name, rule in next, rules do found[name] = rule.default end
-  defaults[rules] = found
-  return found
+  local found = known[rules]
+  if not found then
+    found = { values = {}, count = 0 }
+    for name, rule in next, rules do found.values[name], found.count = rule.default, found.count + 1 end
+    known[rules] = found
+  end
+  return found.values, found.count
 end
 
 --- Checks what was given and fills in what was not.
@@ -39,8 +38,9 @@ end
 ---@param level integer whom an error blames, as with `error`
 ---@return table<string, any> values a new table
 function M.read(given, rules, level)
-  local values = new_table(0, ROOM)
-  for name, default in next, defaults_of(rules) do values[name] = default end
+  local defaults, count = defaults_of(rules)
+  local values = new_table(0, count) -- one that grew to it would be copied each time
+  for name, default in next, defaults do values[name] = default end
   if given == nil then return values end
   if type(given) ~= "table" then error("expected a table of options, found a " .. type(given), level + 1) end
   for name, value in next, given do

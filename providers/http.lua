@@ -6,6 +6,8 @@ local http = require("engine.http")
 
 local M = {}
 
+local ETAG = '^W?/?"[!\35-\126\128-\255]*"$' -- RFC 9110 section 8.8.3; another cannot be sent back
+
 local MOST_REASON = 200 -- bytes of a failure's body that a message has
 local MOST_SEARCHED = 16 * 1024 -- bytes of it in which they are looked for
 local IS_WHOLE = { [200] = true, [203] = true } -- RFC 9110 section 15.3: 206 is a part, others are no answer to the question
@@ -100,8 +102,9 @@ function M.poll(self)
   if problem then return nil, ("%s: %s"):format(answer.label, problem) end
   local nodes, wrong = formats.read(given.format, answer.body, given)
   wrong = wrong and ("%s: %s"):format(answer.label, wrong)
-  local etag = given.method == "GET" and nodes and answer.headers.etag
-  self.known = etag and { etag = etag, nodes = nodes, message = wrong } or nil
+  local etag = answer.headers.etag
+  local is_kept = given.method == "GET" and nodes and etag and etag:find(ETAG)
+  self.known = is_kept and { etag = etag, nodes = nodes, message = wrong } or nil
   return nodes, wrong
 end
 

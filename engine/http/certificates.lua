@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
---- Why certificates and keys were of no use. It is looked for once libcurl could not use them, which does not say.
+--- Files of certificates and keys, and why they were of no use: that is looked for once libcurl could not use them, which
+--- does not say.
 local fs = require("engine.fs")
 
 local M = {}
@@ -32,6 +33,18 @@ local function explain_ours(settings)
   local certificate, key = settings.client_cert, settings.client_key or settings.client_cert
   return find_problem(certificate, CERTIFICATE, "certificate") or find_problem(key, KEY, "key")
     or ("the key in %s does not match the certificate in %s, or cannot be read"):format(key, certificate)
+end
+
+--- What libcurl, which reads these files in the loop, would wait for: a pipe would hold all up.
+---@param settings { ca_file: string?, client_cert: string?, client_key: string? }
+---@return string? words
+function M.find_irregular(settings)
+  for _, option in ipairs({ "ca_file", "client_cert", "client_key" }) do
+    local kind = settings[option] and fs.type(settings[option])
+    if kind and kind ~= "file" then
+      return ("certificate: %s: it is a %s, expected a regular file"):format(settings[option], kind)
+    end
+  end
 end
 
 --- What is wrong with them. Waits.

@@ -15,11 +15,11 @@
 enum {
     MAX_IDLE = 16,   // connections that are kept beside those in use
     MAX_EVENTS = 64, // that are taken at a time
-    MAX_WASTE = 256  // blocks of what nobody asked for that are read
+    MAX_WASTE = 256  // blocks of what nobody asked for that are read away
 };
 
 // Of a descriptor. It stays in the set between two requests, since to take it out and in again would cost more than its
-// rare events.
+// rare events: it is taken out when one comes.
 struct place {
     uint32_t events; // that it was put into the set for
     bool is_wanted;  // by libcurl
@@ -43,7 +43,7 @@ static struct ticker *ticker; // while there are transfers
 static int transfers;
 static bool has_new;         // transfers that are not begun
 static struct place *places; // by descriptor
-static int place_count;
+static int place_count, idle_count;
 
 // Returns NULL without memory.
 static struct place *find_place(curl_socket_t fd) {
@@ -88,6 +88,18 @@ void pe_multi_remove(CURL *easy) {
     rest();
 }
 
+// Its transfers time out where it fails.
+static void watch(curl_socket_t fd, uint32_t events) {
+    struct epoll_event event = {.events = events, .data.fd = fd};
+    places[fd].events = events;
+    if (epoll_ctl(polled, EPOLL_CTL_MOD, fd, &event)) epoll_ctl(polled, EPOLL_CTL_ADD, fd, &event);
+}
+
+static void set_idle(struct place *place, bool is_idle) {
+    idle_count += (int)is_idle - (int)place->is_idle;
+    place->is_idle = is_idle;
+}
+
 // Other versions of HTTP tell themselves what belongs to which request.
 static void note_idle(CURL *easy) {
     curl_socket_t fd = CURL_SOCKET_BAD;
@@ -95,7 +107,30 @@ static void note_idle(CURL *easy) {
     curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
     if (version != CURL_HTTP_VERSION_1_0 && version != CURL_HTTP_VERSION_1_1) return;
     curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &fd);
-    if (fd != CURL_SOCKET_BAD && fd < place_count) places[fd].is_idle = !places[fd].is_wanted;
+    if (fd == CURL_SOCKET_BAD || fd >= place_count || places[fd].is_wanted) return;
+    set_idle(&places[fd], true);
+    if (places[fd].events != EPOLLIN) watch(fd, EPOLLIN);
+}
+
+// libcurl would take what came on an idle connection for the next answer: it sees the end, and makes another one, when
+// all of it was read away.
+static void look_at_idle(curl_socket_t fd) {
+    char waste[4096];
+    if (recv(fd, waste, sizeof waste, MSG_DONTWAIT | MSG_PEEK) < 0 && errno == EAGAIN) return;
+    int blocks = 0;
+    while (blocks < MAX_WASTE && recv(fd, waste, sizeof waste, MSG_DONTWAIT) > 0) blocks++;
+    shutdown(fd, SHUT_RDWR);
+    epoll_ctl(polled, EPOLL_CTL_DEL, fd, NULL);
+    set_idle(&places[fd], false);
+}
+
+static void look_at_all_idle(void) {
+    int left = idle_count;
+    for (int fd = 0; fd < place_count && left > 0; fd++) {
+        if (!places[fd].is_idle) continue;
+        left--;
+        look_at_idle(fd);
+    }
 }
 
 // What has ended is taken out, and whoever waits for it may ask again, before the next one ends: libcurl closes
@@ -103,6 +138,8 @@ static void note_idle(CURL *easy) {
 static void act(curl_socket_t fd, int events) {
     CURLMsg *message;
     int unused;
+    if (has_new) look_at_all_idle();
+    has_new = false;
     curl_multi_socket_action(multi, fd, events, &unused);
     while ((message = curl_multi_info_read(multi, &unused))) {
         CURL *easy = message->easy_handle;
@@ -117,19 +154,6 @@ static void act(curl_socket_t fd, int events) {
     on_turn();
 }
 
-// Something came that nobody waits for: the end, or more than an answer's length said. libcurl would take it for the
-// next answer; of a connection that has ended it makes another. An event may be of what libcurl has read meanwhile.
-static void give_up(curl_socket_t fd) {
-    char waste[4096];
-    bool is_idle = places[fd].is_idle;
-    if (is_idle && recv(fd, waste, sizeof waste, MSG_DONTWAIT | MSG_PEEK) < 0 && errno == EAGAIN) return;
-    epoll_ctl(polled, EPOLL_CTL_DEL, fd, NULL);
-    if (!is_idle) return;
-    for (int i = 0; i < MAX_WASTE && recv(fd, waste, sizeof waste, MSG_DONTWAIT) > 0; i++) {
-    }
-    shutdown(fd, SHUT_RDWR);
-}
-
 static void take_events(void) {
     struct epoll_event events[MAX_EVENTS];
     int ready = epoll_wait(polled, events, MAX_EVENTS, 0);
@@ -140,8 +164,10 @@ static void take_events(void) {
                     (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
         if (places[fd].is_wanted)
             act(fd, found);
+        else if (places[fd].is_idle)
+            look_at_idle(fd);
         else
-            give_up(fd);
+            epoll_ctl(polled, EPOLL_CTL_DEL, fd, NULL); // until it is wanted again
     }
 }
 
@@ -150,20 +176,14 @@ static void on_ready(uv_poll_t *poll, int status, int events) {
     take_events();
 }
 
-static void look_at_time(void) {
-    if (has_new) take_events();
-    has_new = false;
-    act(CURL_SOCKET_TIMEOUT, 0);
-}
-
 static void on_due(uv_timer_t *timer) {
     (void)timer;
-    look_at_time();
+    act(CURL_SOCKET_TIMEOUT, 0);
 }
 
 static void on_idle(uv_idle_t *idle) {
     uv_idle_stop(idle);
-    look_at_time();
+    act(CURL_SOCKET_TIMEOUT, 0);
 }
 
 static int on_timer_wanted(CURLM *unused, long milliseconds, void *context) {
@@ -176,12 +196,6 @@ static int on_timer_wanted(CURLM *unused, long milliseconds, void *context) {
     return 0;
 }
 
-// Its transfers time out where it fails.
-static void watch(curl_socket_t fd, struct place *place) {
-    struct epoll_event event = {.events = place->events, .data.fd = fd};
-    if (epoll_ctl(polled, EPOLL_CTL_MOD, fd, &event)) epoll_ctl(polled, EPOLL_CTL_ADD, fd, &event);
-}
-
 static int on_poll_wanted(CURL *easy, curl_socket_t fd, int what, void *context, void *unused) {
     struct place *place = find_place(fd);
     (void)easy, (void)context, (void)unused;
@@ -190,9 +204,8 @@ static int on_poll_wanted(CURL *easy, curl_socket_t fd, int what, void *context,
     bool is_as_before = place->is_wanted && place->events == events;
     place->is_wanted = what != CURL_POLL_REMOVE;
     if (!place->is_wanted || is_as_before) return 0;
-    place->is_idle = false;
-    place->events = events;
-    watch(fd, place);
+    set_idle(place, false);
+    watch(fd, events);
     return 0;
 }
 
@@ -206,14 +219,17 @@ curl_socket_t pe_multi_on_connect(void *status, curlsocktype purpose, struct cur
         if (fd >= 0) close(fd);
         return CURL_SOCKET_BAD;
     }
-    place->is_idle = false;
-    if (place->is_wanted) watch(fd, place);
+    set_idle(place, false);
+    if (place->is_wanted) watch(fd, place->events);
     return fd;
 }
 
 int pe_multi_on_disconnect(void *unused, curl_socket_t fd) {
     (void)unused;
-    if (fd < place_count) places[fd] = (struct place){0};
+    if (fd < place_count) {
+        set_idle(&places[fd], false);
+        places[fd] = (struct place){0};
+    }
     return close(fd);
 }
 
@@ -230,7 +246,7 @@ void pe_multi_close(void) {
     multi = NULL;
     polled = -1;
     places = NULL;
-    place_count = 0;
+    place_count = idle_count = 0;
 }
 
 // Two sockets with which libcurl wakes itself up would be inherited by programs.

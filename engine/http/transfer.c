@@ -36,7 +36,7 @@ struct transfer {
     enum wish wish;
     CURLcode result;
     int status; // libuv's, of making a socket
-    bool is_running, is_done, has_head, is_paused, is_stirred;
+    bool is_running, is_done, has_head, is_next_head, is_paused, is_stirred;
     TAILQ_ENTRY(transfer) next_stirred;
     char text[CURL_ERROR_SIZE];
 };
@@ -114,9 +114,11 @@ static size_t on_head(char *line, size_t unused, size_t count, void *argument) {
     if (count > MAX_HEADS - transfer->heads) return refuse(transfer, CURLE_FILESIZE_EXCEEDED);
     transfer->heads += count;
     if (transfer->has_head) return count;
-    if (count >= 5 && !memcmp(line, "HTTP/", 5)) transfer->head.size = 0;
+    if (transfer->is_next_head) transfer->head.size = 0;
+    transfer->is_next_head = false;
     if (!append(transfer, &transfer->head, line, count)) return refuse(transfer, CURLE_OUT_OF_MEMORY);
     if (*line != '\r' && *line != '\n') return count;
+    transfer->is_next_head = true;
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
     if (status > MAX_STATUS) return refuse(transfer, CURLE_WEIRD_SERVER_REPLY);
     transfer->has_head = status >= 200;

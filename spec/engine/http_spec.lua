@@ -393,6 +393,19 @@ describe("http.request refuses", function()
     assert.equal(0, #it_is.requests)
   end)
 
+  it("files that libcurl would wait for, in the middle of all", function()
+    local files = temporary_folder()
+    files:sh("mkfifo pipe && mkdir folder")
+    for _, option in ipairs({ "ca_file", "client_cert", "client_key" }) do
+      for name, kind in pairs({ pipe = "fifo", folder = "directory" }) do
+        local path = files.path .. "/" .. name
+        local given = { url = "https://127.0.0.1:1/", client_cert = option == "client_key" and "/dev/null/none" or nil }
+        given[option] = path
+        asked(given, ("GET https://127.0.0.1:1/: certificate: %s: it is a %s, expected a regular file"):format(path, kind), "ECERT")
+      end
+    end
+  end)
+
   it("headers that would end a line, or are written by themselves", function()
     local it_is = serving(answer("ok"))
     for name, case in pairs({

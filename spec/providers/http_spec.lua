@@ -115,6 +115,21 @@ describe("provider http", function()
     assert.are.same({ "v2@h", '"v2"' }, { source:ask(), asked })
   end)
 
+  it("asks for the whole where a tag cannot be sent back", function()
+    local tag, asked = nil, {}
+    serve(function(request)
+      asked[#asked + 1] = request.headers["if-none-match"] or "none"
+      return Server.answer('["a@h"]', { "ETag: " .. tag })
+    end)
+    start({})
+    for _, each in ipairs({ '"a\1b"', "", "untagged", '"good"' }) do
+      tag = each
+      assert.are.equal("a@h", (source:ask()))
+    end
+    assert.are.equal("a@h", (source:ask()))
+    assert.are.same({ "none", "none", "none", "none", '"good"' }, asked)
+  end)
+
   it("asks for the whole each time where it does not ask by GET", function()
     local tags = {}
     serve(function(request)

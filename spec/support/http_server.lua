@@ -17,7 +17,7 @@ function M.answer(body, fields, status)
 end
 
 -- The head and the body of the next request; nil when there is none.
-local function read_request(stream, rest)
+local function read_request(stream, rest, is_head_only)
   while not rest:find("\r\n\r\n", 1, true) do
     local data = stream:read()
     if not data then return nil end
@@ -26,20 +26,20 @@ local function read_request(stream, rest)
   local head, body = rest:match("^(.-\r\n)\r\n(.*)$")
   local request = { head = head, method = head:match("^%S+"), path = head:match("^%S+ (%S+)"), headers = {} }
   for name, value in head:gmatch("\n([^:\r\n]+): *([^\r\n]*)") do request.headers[name:lower()] = value end
-  local size = tonumber(request.headers["content-length"] or 0)
+  local size = is_head_only and 0 or tonumber(request.headers["content-length"] or 0)
   while #body < size do body = body .. assert(stream:read()) end
   request.body, rest = body:sub(1, size), body:sub(size + 1)
   return request, rest
 end
 
 function M:serve(stream)
-  local request, rest = read_request(stream, "")
+  local request, rest = read_request(stream, "", self.reads_heads_only)
   while request do
     self.requests[#self.requests + 1] = request
     local answer = self.script(request, stream)
     if not answer then break end
     stream:write(answer)
-    request, rest = read_request(stream, rest)
+    request, rest = read_request(stream, rest, self.reads_heads_only)
   end
   stream:close()
   self.closed:push(true)
@@ -52,7 +52,7 @@ end
 ---@field headers table<string, string> by lower-case name
 ---@field body string
 
---- Starts a server.
+--- Starts a server. With its field `reads_heads_only` it reads no bodies.
 ---@param script fun(request: spec.HttpRequest, stream: engine.tcp.Stream): string?
 ---  gives what is sent; after nil the connection is closed
 ---@param options? { host?: string, path?: string }

@@ -114,6 +114,54 @@ describe("connections", function()
     end)
   end)
 
+  -- Two answers are there at once; who got the first works while more comes, and then asks again.
+  it("are not used again with what came while someone was at work", function()
+    local it_is = serve(function(request, stream)
+      if request.path == "/mine" then return answer("mine") end
+      if request.path == "/first" then
+        stream:write(answer("first"))
+        task.sleep(0.02)
+        return answer("nobody's")
+      end
+      return answer("second")
+    end)
+    local files = folder.new()
+    later(function() files:remove() end)
+    local script = files:write("ask.lua", [[
+      local http, task = require("engine.http"), require("engine.task")
+      local function work(seconds)
+        local started = os.clock()
+        while os.clock() - started < seconds do end
+      end
+      local first = task.spawn(function()
+        http.request({ url = arg[1] .. "/first" })
+        work(0.1)
+        print(http.request({ url = arg[1] .. "/mine" }).body)
+      end)
+      local second = task.spawn(http.request, { url = arg[1] .. "/second" })
+      task.sleep(0.005)
+      work(0.05)
+      first:wait()
+      second:wait()
+    ]])
+    for _ = 1, 5 do
+      assert.equal("mine\n", assert(process.run({ Daemon.binary(), "run", script, it_is.url, timeout = 20 })).stdout)
+    end
+  end)
+
+  it("cost nothing while they are kept, also when the server answered before it had all", function()
+    local early = serve(function(_, stream)
+      stream:write(answer("early"))
+      repeat until not stream:read()
+    end)
+    early.reads_heads_only = true
+    open_stream()
+    assert.equal("early", assert(http.request({ url = early.url, method = "POST", body = ("b"):rep(12000000) })).body)
+    local before = os.clock()
+    task.sleep(0.3)
+    assert.is_true(os.clock() - before < 0.1, os.clock() - before .. " s of CPU")
+  end)
+
   it("are not handed to programs, nor what libcurl opens for itself", function()
     local files = folder.new()
     later(function() files:remove() end)
