@@ -11,9 +11,11 @@ local chance, pick, random, several = mutate.chance, mutate.pick, math.random, m
 
 local M = { waits = true, own_tasks = 2, own_handles = 1 } -- the server's of a connection that is just closing
 
-local WHOLE, LINES, REDIRECT = 1, 2, 4 -- 3: in chunks
+local WHOLE, LINES, REDIRECT, KEPT = 1, 2, 4, 5 -- 3: in chunks
 local LIMIT = 20000 -- bytes of a body, and of a line
-local TIMEOUT = 0.3 -- seconds; the server closes the connection after its answer
+local TIMEOUT = 0.3 -- seconds; the server closes the connection after its answer, unless it is to be kept:
+local SHORT = 0.03 -- then what is not complete is waited for in vain
+local MOST_KEPT = 4096 -- bytes of an answer, so that they come all at once
 local CODES = { ECONNRESET = true, ECONNREFUSED = true, EMSGSIZE = true, EPROTO = true, ETIMEDOUT = true }
 
 local WORDS = {
@@ -50,17 +52,23 @@ end
 
 --- What is done, and the server's bytes.
 function M.generate()
-  local what = random(REDIRECT)
+  local what = random(KEPT)
   local bytes = what == REDIRECT and pick(LOCATIONS) or answer()
   if chance(70) then bytes = mutate.text(bytes, what == REDIRECT and LOCATIONS or WORDS) end
   return string.char(what) .. bytes
 end
 
-local it_is, core, bytes
+local it_is, core, bytes, is_kept
+
+local function script(request, stream)
+  if request.path == "/next" then return server.answer("next") end
+  stream:write(bytes)
+  return is_kept and "" or nil
+end
 
 function M.open()
   core = assert(library.load())
-  it_is = server.start(function(_, stream) stream:write(bytes) end)
+  it_is = server.start(script)
 end
 
 function M.close() it_is:stop() end
@@ -78,8 +86,8 @@ local function check_head(found)
   end
 end
 
-local function ask()
-  local found, message, code = http.request({ url = it_is.url, timeout = TIMEOUT, max_body = LIMIT, follow = false })
+local function ask(seconds)
+  local found, message, code = http.request({ url = it_is.url, timeout = seconds, max_body = LIMIT, follow = false })
   if not found then return check_failure(message, code) end
   check_head(found)
   assert(#found.body <= LIMIT, "more than it may be")
@@ -109,6 +117,13 @@ local function redirect(location)
   assert(not next_one.url.label:find("^%a+://[^/]*@"), "a label with user info")
 end
 
+-- Whatever came, the next request gets its own answer.
+local function ask_twice()
+  ask(SHORT)
+  local found, message = http.request({ url = it_is.url .. "/next", timeout = TIMEOUT })
+  assert(found and found.body == "next", message or "another's answer")
+end
+
 -- What the server remembers of connections that have ended.
 local function forget()
   it_is.requests = {}
@@ -123,9 +138,16 @@ end
 function M.run(input)
   if #input < 1 then return end
   local what = input:byte(1)
-  bytes = input:sub(2)
+  bytes, is_kept = input:sub(2), what == KEPT
   if what == REDIRECT then return redirect(bytes) end
-  if what == WHOLE then ask() else stream(what == LINES) end
+  if is_kept then
+    bytes = bytes:sub(1, MOST_KEPT)
+    ask_twice()
+  elseif what == WHOLE then
+    ask(TIMEOUT)
+  else
+    stream(what == LINES)
+  end
   forget()
 end
 
