@@ -12,8 +12,8 @@ local watcher = require("peerage.watcher")
 local M = {}
 
 local SETTLE = 0.1 -- seconds after a change: whoever replaces a file may remove it first
-local QUIET = 0.1 -- seconds that nobody wrote: then it is written
-local QUIET_IN_A_LINE = 0.5 -- seconds, where the last line has no end
+local QUIET = 0.1 -- seconds that nobody wrote: then it is written; half a JSON text is none
+local QUIET_BY_LINES = 0.5 -- seconds, as half the lines are a list, too
 local MOST_FILES = 1000 -- that a pattern may match
 
 M.options = formats.options("lines")
@@ -46,12 +46,6 @@ local function list_files(path)
     return nil, ("%s: expected at most %d files, found %d"):format(path, MOST_FILES, #files)
   end
   return files
-end
-
--- Of a format by lines the half of a last line is a node, too, if another one.
-local function rest_for(format)
-  local is_by_lines = formats.is_by_lines(format)
-  return function(text) return is_by_lines and text:sub(-1) ~= "\n" and QUIET_IN_A_LINE or QUIET end
 end
 
 local function nodes_of(self, file)
@@ -93,7 +87,8 @@ function M.poll(self)
   local names, message = list_files(path)
   if not names then return nil, message end
   local files, is_pattern = {}, matcher_of(path) ~= nil
-  for _, file in ipairs(quiet.read(names, rest_for(self.options.format))) do
+  local rest = formats.is_by_lines(self.options.format) and QUIET_BY_LINES or QUIET
+  for _, file in ipairs(quiet.read(names, rest)) do
     if not (is_pattern and file.code == "EISDIR") then files[#files + 1] = file end
   end
   if #files == 0 and self.options.missing == "error" then return nil, path .. ": no file has such a name" end
