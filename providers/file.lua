@@ -85,6 +85,10 @@ end
 function M.poll(self)
   local path = self.options.path
   local names, message = list_files(path)
+  if names and #names == 0 then
+    task.sleep(SETTLE)
+    names, message = list_files(path)
+  end
   if not names then return nil, message end
   local files, is_pattern = {}, matcher_of(path) ~= nil
   local rest = formats.is_by_lines(self.options.format) and QUIET_BY_LINES or QUIET
