@@ -84,6 +84,7 @@ end
 ---@return peerage.Node[]|nil nodes, string? message
 function M.poll(self)
   local path = self.options.path
+  self.seen = self.seen or {}
   local names, message = list_files(path)
   if names and #names == 0 then
     task.sleep(SETTLE)
@@ -92,7 +93,7 @@ function M.poll(self)
   if not names then return nil, message end
   local files, is_pattern = {}, matcher_of(path) ~= nil
   local rest = formats.is_by_lines(self.options.format) and QUIET_BY_LINES or QUIET
-  for _, file in ipairs(quiet.read(names, rest)) do
+  for _, file in ipairs(quiet.read(names, rest, self.seen)) do
     if not (is_pattern and file.code == "EISDIR") then files[#files + 1] = file end
   end
   if #files == 0 and self.options.missing == "error" then return nil, path .. ": no file has such a name" end
@@ -107,8 +108,11 @@ function M.serve(self)
   local matches = matcher_of(path)
   local group = matches and { folder = folder_of(path), matches = matches }
   local watch = watcher.new(assert(scopes.new()), function() changed:push(true) end)
+  self.seen = self.seen or {}
   while true do
-    watch:set(list_files(path) or {}, group)
+    local names = list_files(path) or {}
+    watch:set(names, group)
+    quiet.look(names, self.seen) -- a poll under way may not know them yet; the next one need not wait so long then
     self:poll_soon()
     changed:pop()
     task.sleep(SETTLE)

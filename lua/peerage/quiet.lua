@@ -28,13 +28,22 @@ local function is_same(one, other)
   return is_same_file(one, other) and one.mtime == other.mtime and one.size == other.size
 end
 
--- Looks at what is there; `file.stat` is another table when that is something else than before.
-local function look(file)
-  local known, stat = file.stat, fs.stat(file.path) or false
-  if is_same(known, stat) then return end
-  if known ~= nil then file.is_changing = true end
-  if known and stat and not is_same_file(known, stat) then file.is_replaced = true end
-  file.stat, file.since = stat, timer.now()
+---@alias peerage.QuietFiles table<string, { stat: engine.fs.stat|false, since: number }> what stands there, since when
+---  that was seen, by our own clock
+
+-- `stat` in what is noted is another table when something else stands there than before.
+local function note(seen, path)
+  local known, stat = seen[path], fs.stat(path) or false
+  if not (known and is_same(known.stat, stat)) then seen[path] = { stat = stat, since = timer.now() } end
+  return seen[path]
+end
+
+local function look(file, seen)
+  local known, noted = file.stat, note(seen, file.path)
+  file.stat, file.since = noted.stat, noted.since
+  if known == nil or is_same(known, noted.stat) then return end
+  file.is_changing = true
+  file.is_replaced = file.is_replaced or known and noted.stat and not is_same_file(known, noted.stat)
 end
 
 local function is_at_rest(file, rest)
@@ -44,16 +53,25 @@ local function is_at_rest(file, rest)
 end
 
 -- Reads it. Returns whether it stayed as it was meanwhile.
-local function read(file)
+local function read(file, seen)
   local known = file.stat
   file.text, file.message, file.code = fs.read(file.path)
-  look(file)
+  look(file, seen)
   return file.stat == known
 end
 
-local function is_read(file, rest)
-  look(file)
-  return is_at_rest(file, rest) and read(file)
+local function is_read(file, rest, seen)
+  look(file, seen)
+  return is_at_rest(file, rest) and read(file, seen)
+end
+
+-- That a file is missing is looked at anew each time; of those that nobody asks for any more nothing is kept.
+local function forget(seen, paths)
+  local is_asked = {}
+  for _, path in ipairs(paths) do is_asked[path] = true end
+  for path, noted in next, seen do
+    if not (is_asked[path] and noted.stat) then seen[path] = nil end
+  end
 end
 
 local function reason_of(file, rest)
@@ -63,33 +81,42 @@ local function reason_of(file, rest)
 end
 
 -- A file onto which others were renamed was whole each time; of any other nobody knows.
-local function give_up(file, rest)
+local function give_up(file, rest, seen)
   for _ = 1, file.is_replaced and MOST_TRIES or 0 do
-    if read(file) and file.text then return end
+    if read(file, seen) and file.text then return end
   end
   file.text, file.message, file.code = nil, file.path .. ": " .. reason_of(file, rest), nil
+end
+
+--- Notes what stands there, so that from now on counts for the next reading. Waits.
+---@param paths string[]
+---@param seen peerage.QuietFiles
+function M.look(paths, seen)
+  for _, path in ipairs(paths) do note(seen, path) end
 end
 
 --- Reads files as soon as nobody writes them any more. Waits for that, 2 seconds about, or less where the caller's scope
 --- has less left.
 ---@param paths string[]
 ---@param rest number seconds that a file must have been left alone
+---@param seen peerage.QuietFiles empty at first, and the same each time
 ---@return peerage.QuietFile[] files in the order of the paths
-function M.read(paths, rest)
+function M.read(paths, rest, seen)
   local files, pending, deadline = {}, {}, timer.now() + scopes.timeout(PATIENCE)
+  forget(seen, paths)
   for i, path in ipairs(paths) do files[i] = { path = path } end
   for i, file in ipairs(files) do pending[i] = file end
   while true do
     local busy = {}
     for _, file in ipairs(pending) do
-      if not is_read(file, rest) then busy[#busy + 1] = file end
+      if not is_read(file, rest, seen) then busy[#busy + 1] = file end
     end
     pending = busy
     local left = deadline - timer.now()
     if #pending == 0 or left <= 0 then break end
     task.sleep(math.min(STEP, left))
   end
-  for _, file in ipairs(pending) do give_up(file, rest) end
+  for _, file in ipairs(pending) do give_up(file, rest, seen) end
   return files
 end
 

@@ -5,24 +5,25 @@ local call = require("peerage.call")
 local process = require("engine.process")
 local quiet = require("peerage.quiet")
 local scopes = require("engine.scope")
+local task = require("engine.task")
 local timer = require("engine.timer")
 
 local REST = 0.2 -- seconds
 local PATIENCE = 4 -- seconds; it waits for 2
 
 describe("the reader of files that are being written", function()
-  local folder, path, scope
+  local folder, path, scope, seen
 
   before_each(function()
     folder, scope = Folder.new(), scopes.new("engine")
-    path = folder.path .. "/list"
+    path, seen = folder.path .. "/list", {}
   end)
   after_each(function()
     scope:close()
     folder:remove()
   end)
 
-  local function read(rest) return quiet.read({ path }, rest or REST)[1] end
+  local function read(rest) return quiet.read({ path }, rest or REST, seen)[1] end
 
   -- Reads while a program goes on; it begins when that has said so.
   local function read_while(script, rest)
@@ -69,8 +70,41 @@ describe("the reader of files that are being written", function()
     assert.is_true(timer.now() - started < 1)
   end)
 
+  it("does not wait again for a file that is as it was, and does for one that is not", function()
+    folder:write("list", "1")
+    assert.are.equal("1", read(0.5).text)
+    local started = timer.now()
+    for _ = 1, 10 do assert.are.equal("1", read(0.5).text) end
+    assert.is_true(timer.now() - started < 0.5)
+    assert.are.equal("123", read_while("printf 12 > list; echo begun; sleep 0.3; printf 3 >> list; sleep 9", 0.5).text)
+  end)
+
+  it("counts the time since a look", function()
+    folder:write("list", "1")
+    quiet.look({ path }, seen)
+    task.sleep(0.5)
+    local started = timer.now()
+    assert.are.equal("1", read(0.5).text)
+    assert.is_true(timer.now() - started < 0.3)
+  end)
+
+  it("takes what replaced a file since the last time for no proof that it is replaced whole", function()
+    folder:write("list", "1")
+    read()
+    folder:write("list", "2")
+    assert.are.equal(path .. ": it is being written",
+      read_while("printf 3 >> list; echo begun; while sleep 0.03; do echo 4 >> list; done").message)
+  end)
+
+  it("keeps nothing of files that nobody asks for", function()
+    read()
+    quiet.read({ folder.path .. "/other" }, REST, seen)
+    assert.is_nil(seen[path])
+  end)
+
   it("looks again before it says that a file is missing", function()
     assert.are.equal("ENOENT", read().code)
+    task.sleep(0.2)
     assert.are.equal("1\n", read_while("echo begun; sleep 0.05; echo 1 > list; sleep 9").text)
   end)
 

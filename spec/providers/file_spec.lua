@@ -260,6 +260,17 @@ describe("provider file", function()
       end
     end)
 
+    it("which waits no longer than from the change on", function()
+      start({ path = "*.txt" })
+      settle()
+      folder:write("a.txt", "a@h\n")
+      source:await_wish()
+      task.sleep(0.5)
+      local started = timer.now()
+      assert.are.equal("a@h", (source:ask()))
+      assert.is_true(timer.now() - started < 0.4)
+    end)
+
     it("when another file matches the pattern, or one goes", function()
       folder:sh("mkdir d; echo a@h > d/1.txt")
       start({ path = "d/*.txt" })
