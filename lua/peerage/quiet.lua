@@ -21,6 +21,9 @@ local MOST_TRIES = 3 -- to read a file that is replaced again and again
 ---@field message string|nil why there is no text
 ---@field code string|nil as engine.fs has it
 
+---@alias peerage.QuietFiles table<string, { stat: engine.fs.stat|false, since: number }> what stands there, since when
+---  that was seen, by our own clock
+
 local function is_same_file(one, other) return one.inode == other.inode and one.device == other.device end
 
 local function is_same(one, other)
@@ -28,12 +31,10 @@ local function is_same(one, other)
   return is_same_file(one, other) and one.mtime == other.mtime and one.size == other.size
 end
 
----@alias peerage.QuietFiles table<string, { stat: engine.fs.stat|false, since: number }> what stands there, since when
----  that was seen, by our own clock
-
 -- `stat` in what is noted is another table when something else stands there than before.
 local function note(seen, path)
-  local known, stat = seen[path], fs.stat(path) or false
+  local stat = fs.stat(path) or false
+  local known = seen[path]
   if not (known and is_same(known.stat, stat)) then seen[path] = { stat = stat, since = timer.now() } end
   return seen[path]
 end
