@@ -12,8 +12,8 @@ local watcher = require("peerage.watcher")
 local M = {}
 
 local SETTLE = 0.1 -- seconds after a change: whoever replaces a file may remove it first
-local QUIET = 0.1 -- seconds that nobody wrote: then it is written
-local QUIET_IN_A_LINE = 0.5 -- seconds, where the last line has no end
+local QUIET = 0.1 -- seconds that nobody wrote: then it is written; half a JSON text is none
+local QUIET_BY_LINES = 0.5 -- seconds, as half the lines are a list, too
 local MOST_FILES = 1000 -- that a pattern may match
 
 M.options = formats.options("lines")
@@ -46,12 +46,6 @@ local function list_files(path)
     return nil, ("%s: expected at most %d files, found %d"):format(path, MOST_FILES, #files)
   end
   return files
-end
-
--- Of a format by lines the half of a last line is a node, too, if another one.
-local function rest_for(format)
-  local is_by_lines = formats.is_by_lines(format)
-  return function(text) return is_by_lines and text:sub(-1) ~= "\n" and QUIET_IN_A_LINE or QUIET end
 end
 
 local function nodes_of(self, file)
@@ -90,10 +84,16 @@ end
 ---@return peerage.Node[]|nil nodes, string? message
 function M.poll(self)
   local path = self.options.path
+  self.seen = self.seen or {}
   local names, message = list_files(path)
+  if names and #names == 0 then
+    task.sleep(SETTLE)
+    names, message = list_files(path)
+  end
   if not names then return nil, message end
   local files, is_pattern = {}, matcher_of(path) ~= nil
-  for _, file in ipairs(quiet.read(names, rest_for(self.options.format))) do
+  local rest = formats.is_by_lines(self.options.format) and QUIET_BY_LINES or QUIET
+  for _, file in ipairs(quiet.read(names, rest, self.seen)) do
     if not (is_pattern and file.code == "EISDIR") then files[#files + 1] = file end
   end
   if #files == 0 and self.options.missing == "error" then return nil, path .. ": no file has such a name" end
@@ -108,8 +108,11 @@ function M.serve(self)
   local matches = matcher_of(path)
   local group = matches and { folder = folder_of(path), matches = matches }
   local watch = watcher.new(assert(scopes.new()), function() changed:push(true) end)
+  self.seen = self.seen or {}
   while true do
-    watch:set(list_files(path) or {}, group)
+    local names = list_files(path) or {}
+    watch:set(names, group)
+    quiet.look(names, self.seen) -- a poll under way may not know them yet; the next one need not wait so long then
     self:poll_soon()
     changed:pop()
     task.sleep(SETTLE)

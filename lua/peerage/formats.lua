@@ -60,7 +60,7 @@ function M.check(format, options)
   return true
 end
 
---- Whether a format is read by lines, so that a text without a line break at its end may lack more.
+--- Whether a format is read by lines, so that half of a text may be a list, too.
 ---@param format string
 ---@return boolean
 function M.is_by_lines(format) return reader(format).is_by_lines == true end

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- Watches files by their paths: the folder of every step, symbolic links included, so that a rename, a swapped link
---- (`..data`, `current`) or a folder made anew is seen. What it says is only "look again".
+--- (`..data`, `current`) or a folder made anew is seen. What it says is only "look again"; then set() finds the folders
+--- that others have taken the place of.
 local fs = require("engine.fs")
 local log = require("engine.log")
 
@@ -61,11 +62,17 @@ local function open(self, folder, wanted)
   self.scope:spawn(listen, self, folder, watched)
 end
 
--- By folder: the names in it, and what else matches.
+-- Which folder it is: when one above it is renamed, the kernel's watch goes along and says nothing.
+local function identify(folder)
+  local stat = fs.stat(folder)
+  return stat and ("%d %d"):format(stat.device, stat.inode) or "none"
+end
+
+-- By folder: which one it is, the names in it, and what else matches.
 local function wanted_by_folder(paths, group)
   local wanted = {}
   local function of(folder)
-    wanted[folder] = wanted[folder] or { names = {} }
+    wanted[folder] = wanted[folder] or { names = {}, identity = identify(folder) }
     return wanted[folder]
   end
   local function add(folder, name) of(folder).names[name] = true end
@@ -78,9 +85,10 @@ end
 ---@param paths string[]
 ---@param group? { folder: string, matches: fun(name: string): boolean } and those of this folder, also ones that come later
 function M:set(paths, group)
-  local wanted = wanted_by_folder(paths, group)
+  local wanted, is_late = wanted_by_folder(paths, group), false
   for folder, watched in next, self.folders do
-    if not wanted[folder] then
+    if not (wanted[folder] and wanted[folder].identity == watched.wanted.identity) then
+      is_late = is_late or wanted[folder] ~= nil
       self.folders[folder] = nil
       watched.watch:close()
     end
@@ -92,6 +100,7 @@ function M:set(paths, group)
       open(self, folder, names)
     end
   end
+  if is_late then self.on_event() end -- for what changed in the new folder before its watch stood
 end
 
 return M

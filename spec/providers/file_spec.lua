@@ -146,7 +146,7 @@ describe("provider file", function()
       local child = assert(process.start({ "sh", "-c", script, cwd = folder.path }))
       local lines = child:lines()
       assert.are.equal("begun", lines())
-      options.path = "list"
+      options.path = options.path or "list"
       local list, message = ask(options)
       child:close()
       return list, message
@@ -157,7 +157,38 @@ describe("provider file", function()
         "printf 'app@10.0.0.15\\napp@10.0.0.1' > list; echo begun; sleep 0.25; printf '6\\napp@10.0.0.17\\n' >> list; sleep 9", {}) })
       source:stop()
       assert.are.same({ "a@h b@h c@h" }, { ask_while(
-        "{ echo a@h; echo begun >&3; sleep 0.05; echo b@h; sleep 0.05; echo c@h; } 3>&1 > list; sleep 9", {}) })
+        "{ echo a@h; echo begun >&3; sleep 0.3; echo b@h; sleep 0.3; echo c@h; } 3>&1 > list; sleep 9", {}) })
+    end)
+
+    it("reads the whole in each format by lines", function()
+      for format, line in pairs({ erlang = "'%s'.", hosts = "10.0.0.%s x" }) do
+        assert.are.same({ format == "erlang" and "app@1 app@2" or "app@10.0.0.1 app@10.0.0.2" }, { ask_while(
+          ("{ echo \"%s\"; echo begun >&3; sleep 0.3; echo \"%s\"; } 3>&1 > list; sleep 9"):format(line:format("1"), line:format("2")),
+          { format = format, app_name = "app" }) })
+        source:stop()
+      end
+    end)
+
+    it("takes JSON sooner, of which half is none", function()
+      folder:write("list", '["a@h"]')
+      local started = timer.now()
+      assert.are.same({ "a@h" }, { ask({ path = "list", format = "json" }) })
+      assert.is_true(timer.now() - started < 0.4)
+    end)
+
+    it("does not say that there is nobody while it is removed before it is written", function()
+      for _, path in ipairs({ "list", "l*" }) do
+        assert.are.same({ "a@h" }, { ask_while("echo a@h > list; rm list; echo begun; sleep 0.05; echo a@h > list; sleep 9",
+          { path = path, missing = "empty" }) })
+        source:stop()
+      end
+    end)
+
+    it("says what a timeout is too short for", function()
+      folder:write("list", "a@h\n")
+      start({ path = "list" }, { serves = false })
+      assert.are.same({ nil, folder.path .. "/list: it was written just now, and the poll's timeout is too short to see it left alone"
+        .. " for 0.5 s" }, { source:ask(0.4) })
     end)
 
     it("takes a last line without an end as it is, in time", function()
@@ -227,6 +258,17 @@ describe("provider file", function()
         source:await_wish()
         assert.are.equal(expected, (source:ask()))
       end
+    end)
+
+    it("which waits no longer than from the change on", function()
+      start({ path = "*.txt" })
+      settle()
+      folder:write("a.txt", "a@h\n")
+      source:await_wish()
+      task.sleep(0.5)
+      local started = timer.now()
+      assert.are.equal("a@h", (source:ask()))
+      assert.is_true(timer.now() - started < 0.4)
     end)
 
     it("when another file matches the pattern, or one goes", function()

@@ -1,13 +1,13 @@
 -- SPDX-License-Identifier: MIT
 --- Prometheus' target groups, as http_sd and file_sd have them in JSON: a list of { targets, labels }. Each target host:port
---- is app_name@host with that port, and the labels as its meta.
+--- is app_name@host with that port, and the labels as its meta. A target may be a node's name, too: app@10.0.0.1:9000.
 --- https://prometheus.io/docs/prometheus/latest/configuration/configuration/#http_sd_config
 local Elements = require("peerage.formats.elements")
 local describe = require("peerage.describe")
 local entry = require("peerage.formats.entry")
 local json = require("engine.json")
 
-local M = { is_bare = true, nobody = "an empty list" } -- is_bare: lists hosts, which need app_name
+local M = { is_bare = true, nobody = "an empty list" } -- is_bare: lists hosts, which need app_name; provider file lets it be missing
 
 local function is_list(value) return json.is_array(value) end
 local function is_object(value) return type(value) == "table" and not is_list(value) end
@@ -53,7 +53,7 @@ local function add_group(elements, number, group, app_name)
 end
 
 ---@param data string
----@param options { app_name: string }
+---@param options { app_name: string? } without it a target must be a node's name
 ---@return peerage.Node[]|nil nodes
 ---@return string? message with nodes: they are a part
 function M.read(data, options)
