@@ -74,8 +74,11 @@ local ON_PURPOSE = {
   ["expected a number that a double can hold"] = "%d[eE]%+?%d%d%d",
 }
 
+local MANY_DIGITS = ("%d"):rep(200) -- with or without an exponent: a double has 308 at most
+
 local function is_on_purpose(input, message)
   if message:find("nested deeper", 1, true) then return select(2, input:gsub("[%[{]", "")) > DEEPEST end
+  if message:find("a double can hold", 1, true) and input:find(MANY_DIGITS) then return true end
   for words, pattern in next, ON_PURPOSE do
     if message:find(words, 1, true) and (input .. " "):find(pattern) then return true end
   end
