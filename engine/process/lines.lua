@@ -73,7 +73,11 @@ function M.newest(process)
         chunk = sub(chunk, stop + 1)
       end
       size = size + #chunk
-      if is_too_long(process, size) then return nil end
+      if is_too_long(process, size) then
+        process.stdout:close()
+        parts, size = {}, 0
+        return nil
+      end
       parts[#parts + 1] = chunk
     until line
     return line

@@ -8,6 +8,7 @@ local log = require("engine.log")
 local node = require("peerage.node")
 local scopes = require("engine.scope")
 local task = require("engine.task")
+local text_keys = require("peerage.text_keys")
 local timer = require("engine.timer")
 
 local M = { OK = 0, NONE = 1, FAILED = 1, UNKNOWN = 69 }
@@ -34,7 +35,7 @@ end
 
 local function json_line(record)
   local _, host = node.split(record.name)
-  local line = { name = record.name, host = host, port = record.port, meta = record.meta, source = record.source }
+  local line = { name = record.name, host = host, port = record.port, meta = text_keys(record.meta), source = record.source }
   local text, message = json.encode(line)
   if not text then
     log.warn(("%s: its meta cannot be written as JSON and is left out: %s"):format(record.name, message))

@@ -23,12 +23,13 @@ local RETURNED = { reason = "raised", message = SERVE .. " returned: it must run
 ---@field delays { first: number, max: number }|nil seconds before a restart; 1 and 30
 ---@field name string|nil what it is in the log; serve()
 ---@field is_known (fun(failure: peerage.Failure): boolean)|nil whether what it says that it ended for is in the log already
----@field may_end boolean|nil what returns is not started again; without it only what returns false is not
+---@field may_end boolean|nil what returns is not started again; without it only what returns false alone is not
 ---@field on_end (fun(failure: peerage.Failure): boolean?)|nil told of each end, before the restart; true: there is none
 
--- What a run that is not the last came to. `nil, message` says why it ended.
+-- What a run that is not the last came to. `nil, message` says why it ended, and `false, value` of a pcall does.
 local function failure_of(ok, answer, message)
   if not ok then return answer end
+  if answer == false then return { reason = "ended", message = call.message(message) } end
   if answer ~= nil or type(message) ~= "string" then return RETURNED end
   return { reason = "ended", message = describe.message(message) }
 end
@@ -41,7 +42,7 @@ local function say(name, failure, is_known)
   log[is_known and "debug" or "warn"](("%s ended: %s"):format(name, failure.message))
 end
 
---- Runs `fn(...)`, a serve(), over and over until `scope` is closed, or it says by `false` that there is nothing to serve.
+--- Runs `fn(...)`, a serve(), over and over until `scope` is closed, or it says by `false` alone that there is nothing to serve.
 --- Runs in an engine task.
 ---@param scope engine.Scope the provider's; each run has a child of it
 ---@param fn function
@@ -52,7 +53,8 @@ function M.run(scope, fn, options, ...)
   while true do
     local started = timer.now()
     local ok, answer, message = call.run(scope, nil, fn, ...)
-    if scope:is_closed() or ok and (options.may_end or answer == false) then return end
+    if scope:is_closed() or ok and options.may_end then return end
+    if ok and answer == false and message == nil then return log.debug(name .. " has nothing to serve") end
     local failure = failure_of(ok, answer, message)
     if timer.now() - started > M.STEADY then backoff:reset() end
     local delay = backoff:next()

@@ -275,7 +275,8 @@ describe("process.start", function()
   it("ends a program whose line does not end", function()
     for _, name in ipairs({ "lines", "newest" }) do
       local it = assert(process.start({ "cat", "/dev/zero" }))
-      assert.is_nil(it[name](it)())
+      local next_line = it[name](it)
+      for _ = 1, 2 do assert.is_nil(next_line()) end
       assert.same({ nil, "cat printed a line of more than 8 MB", "EMSGSIZE" }, { it:wait() })
       it:close()
     end

@@ -69,10 +69,22 @@ describe("the supervisor", function()
   end)
 
   it("does not start one again that says by false that there is nothing to serve", function()
-    local runs = 0
+    local runs, level = 0, log.level()
+    finally(function() log.level(level) end)
+    log.level("debug")
     local supervising = supervise(function() runs = runs + 1 return false end, QUICK)
     assert.is_true(task.timeout(5, supervising.join, supervising))
-    assert.same({ 1, 0, 0 }, { runs, #hearing.said, ends:count() })
+    assert.equal("debug", hearing:expect("serve() has nothing to serve").level)
+    assert.same({ 1, 1, 0 }, { runs, #hearing.said, ends:count() })
+  end)
+
+  it("starts one again that returns false with a message, as pcall does", function()
+    local what = { "lost the connection", hostile.table({}) }
+    supervise(function() return pcall(error, table.remove(what, 1) or "again", 0) end, QUICK)
+    for _, message in ipairs({ "lost the connection", "raised a table instead of a message", "again" }) do
+      assert.same({ reason = "ended", message = message }, (task.timeout(5, ends.pop, ends)))
+    end
+    assert.equal("warn", hearing:expect("serve() ended: lost the connection").level)
   end)
 
   it("waits longer after each", function()

@@ -276,6 +276,34 @@ echo a@h
       folder:sh("kill $(cat left)")
     end)
 
+    it("ends one that lives on without its output, and starts it again", function()
+      stream([[echo $$ >> pids; echo '["a@h"]'; exec >&-; sleep 1000]])
+      eventually(function() return select(2, source:ask()) == "sh closed its output" end)
+      local pid = fs.read(folder.path .. "/pids"):match("%d+")
+      eventually(function() return not is_running(pid) end)
+      eventually(function() return source:ask() == "a@h" end)
+    end)
+
+    it("gives one that closes its output before it ends the time for that", function()
+      stream([[echo '["a@h"]'; exec >&-; sleep 0.2; exit 6]])
+      eventually(function() return select(2, source:ask()) == "sh ended with status 6" end)
+    end)
+
+    it("has the newest list soon after many long ones", function()
+      local list = {}
+      for i = 1, 4000 do list[i] = ('"n%d@host.example"'):format(i) end
+      folder:write("long", "[" .. table.concat(list, ",") .. "]\n")
+      stream([[i=0; while [ $i -lt 40 ]; do cat long; i=$((i + 1)); done; echo '["last@h"]'; sleep 1000]])
+      source:await_update()
+      local updates, started = 1, timer.now()
+      while source:ask() ~= "last@h" do
+        source:await_update()
+        updates = updates + 1
+      end
+      assert.is_true(updates <= 10, updates .. " updates")
+      assert.is_true(timer.now() - started < 3)
+    end)
+
     it("says where serve() is not to run that this is why", function()
       source = Source.start(provider, sh("echo '[]'", { stream = true }), { serves = false })
       assert.are.same({ nil, "sh is not started yet, nor will it be with serves = false" }, { source:ask() })

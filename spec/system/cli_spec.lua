@@ -150,6 +150,12 @@ describe("the command line", function()
       require("cjson").decode(result.stdout))
   end)
 
+  it("with --once --json writes a meta whose keys are numbers, too", function()
+    local result = once('return { via = "list", node_list = { { name = "a@h", meta = { "x", zone = "b" } } } }', "--json")
+    assert.are.equal("", result.stderr)
+    assert.is_truthy(result.stdout:find('"meta":{"1":"x","zone":"b"}', 1, true), result.stdout)
+  end)
+
   it("exits with 1 when there are certainly none, with 69 when it could not find out", function()
     assert.are.equal(1, once("return { via = function() return {} end }").code)
     local result = once('return { via = function() return nil, "the source is away" end }')

@@ -138,6 +138,26 @@ describe("the examples of the pages", function()
     end
     server:stop()
   end)
+
+  it("say of a watch what is wrong with it, as no error of their own", function()
+    local answers = { ["/status"] = "HTTP/1.1 503 Busy\r\n\r\n", ["/line"] = "HTTP/1.1 200 OK\r\n\r\n[\n" }
+    local server = Server.start(function(request, stream)
+      stream:write(answers[request.path])
+      stream:read()
+    end)
+    write_blocks("providers/README.md")
+    for url, expected in pairs({
+      ["unix:/nowhere"] = "no such file", [server.url .. "/status"] = "status 503", [server.url .. "/line"] = "a bad line: line 1",
+    }) do
+      folder:write("watch.lua", ('return { via = { "watched", url = "%s" } }'):format(url))
+      local result = run({ "--once", "--wait", "30", "watch.lua" }, { cwd = folder.path, timeout = 25 })
+      assert.are.same({ 69, "" }, { result.code, result.stdout })
+      assert.is_truthy(result.stderr:find(expected, 1, true), result.stderr)
+      assert.is_nil(result.stderr:find("traceback", 1, true), result.stderr)
+      assert.is_nil(result.stderr:find("serve() failed", 1, true), result.stderr)
+    end
+    server:stop()
+  end)
 end)
 
 describe("scripts/examples", function()

@@ -13,7 +13,7 @@ local Provider = {}
 ---@return string? message
 function Provider.poll(self) end
 
---- Optional. Runs as long as the provider; started again when it ends, unless it returns false: then there is nothing to
+--- Optional. Runs as long as the provider; started again when it ends, unless it returns false alone: then there is nothing to
 --- serve with these options, and --once does not wait for it. `nil, message` says why it ended, which is a warning; an
 --- error, and a return without a reason, are logged as errors.
 ---@param self peerage.ProviderSelf
