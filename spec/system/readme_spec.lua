@@ -145,9 +145,11 @@ describe("the examples of the pages", function()
       stream:write(answers[request.path])
       stream:read()
     end)
+    local away = Server.start(function() end)
+    away:stop()
     write_blocks("providers/README.md")
     for url, expected in pairs({
-      ["unix:/nowhere"] = "no such file", [server.url .. "/status"] = "status 503", [server.url .. "/line"] = "a bad line: line 1",
+      [away.url] = "connection refused", [server.url .. "/status"] = "status 503", [server.url .. "/line"] = "a bad line: line 1",
     }) do
       folder:write("watch.lua", ('return { via = { "watched", url = "%s" } }'):format(url))
       local result = run({ "--once", "--wait", "30", "watch.lua" }, { cwd = folder.path, timeout = 25 })
