@@ -17,11 +17,11 @@ describe("what a program said", function()
   end)
 
   it("is found in time that grows with its length, and no faster", function()
-    local blanks = (" "):rep(4 * 1024 * 1024)
+    local blanks = (" "):rep(50000)
     for expected, text in pairs({ ["…y"] = "x" .. blanks .. "y", x = "x" .. blanks, [""] = blanks, ["…z"] = blanks .. "z" }) do
       local started = os.clock()
       assert.equal(expected, stderr.tail(text))
-      assert.is_true(os.clock() - started < 2)
+      assert.is_true(os.clock() - started < 1)
     end
   end)
 end)
