@@ -8,6 +8,7 @@ local M = {}
 local OURS, THEIRS = 58, 77 -- CURLE_SSL_CERTPROBLEM, CURLE_SSL_CACERT_BADFILE
 local CERTIFICATE = "%-%-%-%-%-BEGIN [%w ]*CERTIFICATE%-%-%-%-%-" -- RFC 7468
 local KEY = "%-%-%-%-%-BEGIN [%w ]*PRIVATE KEY%-%-%-%-%-"
+local READ_IN_LOOP = { "ca_file", "client_cert", "client_key" }
 local LOCKED = { "BEGIN ENCRYPTED PRIVATE KEY", "Proc-Type: 4,ENCRYPTED" } -- RFC 5958, RFC 1421
 
 local function is_locked(text)
@@ -39,7 +40,7 @@ end
 ---@param settings { ca_file: string?, client_cert: string?, client_key: string? }
 ---@return string? words
 function M.find_irregular(settings)
-  for _, option in ipairs({ "ca_file", "client_cert", "client_key" }) do
+  for _, option in ipairs(READ_IN_LOOP) do
     local kind = settings[option] and fs.type(settings[option])
     if kind and kind ~= "file" then
       return ("certificate: %s: it is a %s, expected a regular file"):format(settings[option], kind)

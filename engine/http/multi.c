@@ -35,13 +35,13 @@ struct ticker {
 };
 
 static uv_loop_t *loop;
-static void (*on_done)(void *transfer, CURLcode result);
+static void (*on_done)(struct pe_multi_member *member, CURLcode result);
 static void (*on_turn)(void);
 static CURLM *multi;
 static int polled = -1;       // the set
 static struct ticker *ticker; // while there are transfers
 static int transfers;
-static bool has_new;         // transfers that are not begun
+static TAILQ_HEAD(waiting, pe_multi_member) waiting = TAILQ_HEAD_INITIALIZER(waiting);
 static struct place *places; // by descriptor
 static int place_count, idle_count;
 
@@ -78,13 +78,17 @@ static void count(int more) {
     curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)(transfers ? transfers - 1 : 0) + MAX_IDLE);
 }
 
-static void take_out(CURL *easy) {
-    curl_multi_remove_handle(multi, easy);
+static void take_out(struct pe_multi_member *member) {
+    if (member->is_waiting)
+        TAILQ_REMOVE(&waiting, member, next);
+    else
+        curl_multi_remove_handle(multi, member->easy);
+    member->is_waiting = false;
     count(-1);
 }
 
-void pe_multi_remove(CURL *easy) {
-    take_out(easy);
+void pe_multi_remove(struct pe_multi_member *member) {
+    take_out(member);
     rest();
 }
 
@@ -133,22 +137,23 @@ static void look_at_all_idle(void) {
     }
 }
 
+static void end(struct pe_multi_member *member, CURLcode result) {
+    take_out(member);
+    on_done(member, result);
+}
+
 // What has ended is taken out, and whoever waits for it may ask again, before the next one ends: libcurl closes
 // connections for which there are too few transfers. May call anything.
 static void act(curl_socket_t fd, int events) {
     CURLMsg *message;
     int unused;
-    if (has_new) look_at_all_idle();
-    has_new = false;
     curl_multi_socket_action(multi, fd, events, &unused);
     while ((message = curl_multi_info_read(multi, &unused))) {
-        CURL *easy = message->easy_handle;
         CURLcode result = message->data.result;
-        void *transfer = NULL;
-        curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
-        if (!result) note_idle(easy);
-        take_out(easy);
-        on_done(transfer, result);
+        struct pe_multi_member *member = NULL;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &member);
+        if (!result) note_idle(member->easy);
+        end(member, result);
     }
     rest();
     on_turn();
@@ -181,8 +186,20 @@ static void on_due(uv_timer_t *timer) {
     act(CURL_SOCKET_TIMEOUT, 0);
 }
 
+static void begin_all(void) {
+    struct pe_multi_member *member;
+    if (TAILQ_EMPTY(&waiting)) return;
+    look_at_all_idle();
+    while ((member = TAILQ_FIRST(&waiting))) {
+        TAILQ_REMOVE(&waiting, member, next);
+        member->is_waiting = false;
+        if (curl_multi_add_handle(multi, member->easy)) end(member, CURLE_OUT_OF_MEMORY);
+    }
+}
+
 static void on_idle(uv_idle_t *idle) {
     uv_idle_stop(idle);
+    begin_all();
     act(CURL_SOCKET_TIMEOUT, 0);
 }
 
@@ -190,7 +207,7 @@ static int on_timer_wanted(CURLM *unused, long milliseconds, void *context) {
     (void)unused, (void)context;
     if (!ticker) return 0;
     uv_timer_stop(&ticker->timer);
-    uv_idle_stop(&ticker->at_once);
+    if (TAILQ_EMPTY(&waiting)) uv_idle_stop(&ticker->at_once);
     if (milliseconds == 0) uv_idle_start(&ticker->at_once, on_idle);
     if (milliseconds > 0) uv_timer_start(&ticker->timer, on_due, (uint64_t)milliseconds, 0);
     return 0;
@@ -233,7 +250,8 @@ int pe_multi_on_disconnect(void *unused, curl_socket_t fd) {
     return close(fd);
 }
 
-void pe_multi_open(uv_loop_t *on_loop, void (*when_done)(void *transfer, CURLcode result), void (*at_turn)(void)) {
+void pe_multi_open(uv_loop_t *on_loop, void (*when_done)(struct pe_multi_member *member, CURLcode result),
+                   void (*at_turn)(void)) {
     loop = on_loop;
     on_done = when_done;
     on_turn = at_turn;
@@ -274,14 +292,15 @@ static int make_ticker(void) {
     return 0;
 }
 
-int pe_multi_add(CURL *easy) {
+// Those of one turn are begun together: their requests reach a server in one go, that would else be woken for each.
+int pe_multi_add(struct pe_multi_member *member) {
     int status = multi ? 0 : make_multi();
     if (!status && !ticker) status = make_ticker();
     if (status) return status;
     count(1);
-    has_new = true;
-    if (!curl_multi_add_handle(multi, easy)) return 0;
-    count(-1);
-    rest();
-    return UV_ENOMEM;
+    curl_easy_setopt(member->easy, CURLOPT_PRIVATE, member);
+    TAILQ_INSERT_TAIL(&waiting, member, next);
+    member->is_waiting = true;
+    uv_idle_start(&ticker->at_once, on_idle);
+    return 0;
 }

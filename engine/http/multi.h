@@ -1,23 +1,32 @@
 // SPDX-License-Identifier: MIT
 /// Drives libcurl's one multi handle on the loop. Knows no Lua.
-///   easy  one transfer: a libcurl handle that its owner makes, sets up and frees
-///   turn  the moment after libcurl has returned: inside its callbacks nothing of it may be called
+///   member  one transfer: its owner makes, sets up and frees the libcurl handle, and does not touch the rest
+///   turn    the moment after libcurl has returned: inside its callbacks nothing of it may be called
 /// Invariant: without a transfer there is no handle on the loop, though a few connections are kept.
 #pragma once
 
 #include <curl/curl.h>
 #include <stdbool.h>
+#include <sys/queue.h>
 #include <uv.h>
 
-/// Once, before all else. `on_done` is told of a transfer that has ended and was taken out: its private pointer and its
-/// result; it may call nothing of libcurl's. `on_turn` comes after each turn and may call anything.
-void pe_multi_open(uv_loop_t *loop, void (*on_done)(void *transfer, CURLcode result), void (*on_turn)(void));
+struct pe_multi_member {
+    CURL *easy;
+    bool is_waiting; // to be begun
+    TAILQ_ENTRY(pe_multi_member) next;
+};
 
-/// Starts a transfer; nothing of it happens before the loop's next turn. Returns 0 or the libuv status of a failure.
-int pe_multi_add(CURL *easy);
+/// Once, before all else. `on_done` is told of a member that has ended and was taken out; it may call nothing of
+/// libcurl's. `on_turn` comes after each turn and may call anything.
+void pe_multi_open(uv_loop_t *loop, void (*on_done)(struct pe_multi_member *member, CURLcode result),
+                   void (*on_turn)(void));
+
+/// Starts a transfer; nothing of it happens before the loop's next turn. Its handle's private pointer is the member's
+/// from now on. Returns 0 or the libuv status of a failure.
+int pe_multi_add(struct pe_multi_member *member);
 
 /// Ends one that was added and is not done. Never from a callback of libcurl's.
-void pe_multi_remove(CURL *easy);
+void pe_multi_remove(struct pe_multi_member *member);
 
 /// Closes all connections. No transfer is left.
 void pe_multi_close(void);

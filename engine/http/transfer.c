@@ -7,6 +7,7 @@
 #include "head.h"
 #include "multi.h"
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,7 +28,7 @@ struct buffer {
 struct transfer {
     struct pe_handle handle;
     uv_timer_t timer; // of the whole answer, of a stream's head, then of its silence
-    CURL *easy;
+    struct pe_multi_member member;
     struct curl_slist *lists[MAX_LISTS];
     struct buffer head, body;
     size_t limit, heads; // bytes
@@ -62,9 +63,10 @@ static void empty(struct buffer *buffer) {
 static void on_close(struct pe_handle *handle) {
     struct transfer *transfer = (struct transfer *)handle;
     calm(transfer);
-    if (transfer->is_running) pe_multi_remove(transfer->easy);
+    if (transfer->is_running) pe_multi_remove(&transfer->member);
     transfer->is_running = false;
-    curl_easy_cleanup(transfer->easy); // and is not used again: up to 7.88 what it kept of a head is used after its end
+    // It is not used again: up to 7.88 what it kept of a head is used after its end.
+    curl_easy_cleanup(transfer->member.easy);
     for (int i = 0; i < MAX_LISTS; i++) curl_slist_free_all(transfer->lists[i]);
     empty(&transfer->head);
     empty(&transfer->body);
@@ -119,7 +121,7 @@ static size_t on_head(char *line, size_t unused, size_t count, void *argument) {
     if (!append(transfer, &transfer->head, line, count)) return refuse(transfer, CURLE_OUT_OF_MEMORY);
     if (*line != '\r' && *line != '\n') return count;
     transfer->is_next_head = true;
-    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(transfer->member.easy, CURLINFO_RESPONSE_CODE, &status);
     if (status > MAX_STATUS) return refuse(transfer, CURLE_WEIRD_SERVER_REPLY);
     transfer->has_head = status >= 200;
     if (!transfer->has_head || !transfer->idle) return count;
@@ -147,14 +149,14 @@ static size_t on_body(char *bytes, size_t unused, size_t count, void *argument) 
 }
 
 // libcurl may end well without an answer, as after "101 Switching Protocols".
-static void on_done(void *argument, CURLcode result) {
-    struct transfer *transfer = argument;
+static void on_done(struct pe_multi_member *member, CURLcode result) {
+    struct transfer *transfer = (struct transfer *)((char *)member - offsetof(struct transfer, member));
     bool is_refused = transfer->result == CURLE_WEIRD_SERVER_REPLY || (!result && !transfer->has_head);
     long status = 0;
     transfer->is_running = false;
     transfer->is_done = true;
     if (!transfer->result) transfer->result = is_refused ? CURLE_WEIRD_SERVER_REPLY : result;
-    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(transfer->member.easy, CURLINFO_RESPONSE_CODE, &status);
     if (is_refused)
         snprintf(transfer->text, sizeof transfer->text, "expected a status from 200 to %d, found %ld", MAX_STATUS,
                  status);
@@ -163,14 +165,14 @@ static void on_done(void *argument, CURLcode result) {
 
 static const char *phase_of(const struct transfer *transfer) {
     curl_off_t ready = 0;
-    curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &ready);
+    curl_easy_getinfo(transfer->member.easy, CURLINFO_PRETRANSFER_TIME_T, &ready);
     if (transfer->has_head) return "body";
     return ready ? "head" : "connect";
 }
 
 static int push_failure(lua_State *L, const struct transfer *transfer) {
     long number = 0;
-    curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &number);
+    curl_easy_getinfo(transfer->member.easy, CURLINFO_OS_ERRNO, &number);
     int status = number ? -(int)number : transfer->status;
     lua_pushnil(L);
     lua_pushinteger(L, transfer->result);
@@ -184,7 +186,7 @@ static int push_failure(lua_State *L, const struct transfer *transfer) {
 
 static int push_head(lua_State *L, struct transfer *transfer) {
     long status = 0;
-    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(transfer->member.easy, CURLINFO_RESPONSE_CODE, &status);
     lua_pushinteger(L, status);
     pe_head_push(L, transfer->head.bytes, transfer->head.size);
     return 3;
@@ -192,8 +194,8 @@ static int push_head(lua_State *L, struct transfer *transfer) {
 
 static void stop(struct transfer *transfer, CURLcode result) {
     if (!transfer->is_running) return;
-    pe_multi_remove(transfer->easy);
-    on_done(transfer, result);
+    pe_multi_remove(&transfer->member);
+    on_done(&transfer->member, result);
 }
 
 // libcurl hands over what it held back, in this call.
@@ -201,7 +203,7 @@ static void go_on(struct transfer *transfer) {
     struct pe_account *account = pe_account_pause();
     transfer->is_paused = false;
     transfer->heard = uv_now(pe_vm_loop());
-    CURLcode result = curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+    CURLcode result = curl_easy_pause(transfer->member.easy, CURLPAUSE_CONT);
     if (result) stop(transfer, result);
     pe_account_go_on(account);
 }
@@ -293,12 +295,12 @@ static CURLcode set_list(lua_State *L, struct transfer *transfer, CURLoption opt
         transfer->lists[place] = grown;
         lua_pop(L, 1);
     }
-    return curl_easy_setopt(transfer->easy, option, transfer->lists[place]);
+    return curl_easy_setopt(transfer->member.easy, option, transfer->lists[place]);
 }
 
 // The value is on top. The number of an option tells what it takes.
 static CURLcode set(lua_State *L, struct transfer *transfer, CURLoption option) {
-    CURL *easy = transfer->easy;
+    CURL *easy = transfer->member.easy;
     size_t size;
     if (lua_istable(L, -1)) return set_list(L, transfer, option);
     if (option < CURLOPTTYPE_OBJECTPOINT) return curl_easy_setopt(easy, option, (long)luaL_checknumber(L, -1));
@@ -314,9 +316,8 @@ static CURLcode set(lua_State *L, struct transfer *transfer, CURLoption option) 
 // thread, is not waited for at the end. A folder of certificates would be trusted beside those that are given, and read
 // for each connection: it only counts where libcurl has no file of them.
 static CURLcode set_basics(struct transfer *transfer) {
-    CURL *easy = transfer->easy;
+    CURL *easy = transfer->member.easy;
     CURLcode result = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->text);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
@@ -345,7 +346,7 @@ static CURLcode set_up(lua_State *L, struct transfer *transfer) {
 }
 
 static void add(struct transfer *transfer) {
-    transfer->status = pe_multi_add(transfer->easy);
+    transfer->status = pe_multi_add(&transfer->member);
     if (transfer->status) transfer->result = CURLE_COULDNT_CONNECT;
 }
 
@@ -359,8 +360,8 @@ int pe_transfer_l_start(lua_State *L) {
         return pe_vm_refuse(L, "closed", "ECANCELED");
     transfer->limit = (size_t)limit;
     transfer->idle = (uint64_t)ceil(1000 * idle);
-    transfer->easy = curl_easy_init();
-    transfer->result = transfer->easy ? set_up(L, transfer) : CURLE_OUT_OF_MEMORY;
+    transfer->member.easy = curl_easy_init();
+    transfer->result = transfer->member.easy ? set_up(L, transfer) : CURLE_OUT_OF_MEMORY;
     if (!transfer->result) add(transfer);
     transfer->is_running = !transfer->result;
     pe_timer_start(&transfer->timer, on_late, (uint64_t)ceil(1000 * seconds));

@@ -97,6 +97,22 @@ describe("connections", function()
     end)
   end)
 
+  it("are not made for who was cancelled in the turn in which they asked", function()
+    in_both_ways(function()
+      local it_is, tasks = serve(function() return answer("ok") end), {}
+      for i = 1, 9 do
+        tasks[i] = task.spawn(http.request, { url = it_is.url })
+        if i % 3 == 0 then tasks[i - 2]:cancel() end
+      end
+      task.sleep(0)
+      tasks[8]:cancel()
+      for _, i in ipairs({ 2, 3, 5, 6, 9 }) do assert.equal("ok", assert(tasks[i]:wait()).body) end
+      assert.same({ nil, "closed", "ECANCELED" }, { tasks[1]:wait() })
+      assert.is_true(#it_is.requests <= 6)
+      assert.equal("ok", assert(http.request({ url = it_is.url })).body)
+    end)
+  end)
+
   it("on which more came than was asked for are not used again", function()
     in_both_ways(function()
       local it_is = serve(function(request, stream)
