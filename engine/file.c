@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Files and folders in plain POSIX calls. Invariant: a file is checked once it is open, and appears whole or not at
+// Files and folders in plain system calls. Invariant: a file is checked once it is open, and appears whole or not at
 // all.
 #include "file.h"
 #include <dirent.h>
@@ -14,12 +14,14 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+enum { WANTED = STATX_BASIC_STATS | STATX_BTIME };
+
 static int run_stat(struct pe_file *file) {
-    return stat(file->path, &file->found) ? -errno : 0;
+    return statx(AT_FDCWD, file->path, 0, WANTED, &file->found) ? -errno : 0;
 }
 
 static int run_lstat(struct pe_file *file) {
-    return lstat(file->path, &file->found) ? -errno : 0;
+    return statx(AT_FDCWD, file->path, AT_SYMLINK_NOFOLLOW, WANTED, &file->found) ? -errno : 0;
 }
 
 static int run_realpath(struct pe_file *file) {
@@ -53,7 +55,7 @@ static int run_list(struct pe_file *file) {
 
 // Reads to the end, whatever size the file had when it was opened: it may grow, and one in /proc says 0.
 static int read_to_end(struct pe_file *file, int fd) {
-    size_t room = (size_t)file->found.st_size + 1;
+    size_t room = (size_t)file->found.stx_size + 1;
     for (ssize_t count = 1; count; file->length += (size_t)count) {
         if (file->length > file->size) return -EFBIG;
         if (file->length == room) room *= 2;
@@ -70,15 +72,14 @@ static int read_to_end(struct pe_file *file, int fd) {
 
 static int run_read(struct pe_file *file) {
     int status, fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0 && errno == ENXIO) return file->found.st_mode = S_IFSOCK, -EINVAL;
-    if (fd < 0) return -errno;
-    mode_t mode = fstat(fd, &file->found) ? 0 : file->found.st_mode;
+    if (fd < 0) return errno == ENXIO ? (file->found.stx_mode = S_IFSOCK, -EINVAL) : -errno;
+    mode_t mode = statx(fd, "", AT_EMPTY_PATH, WANTED, &file->found) ? 0 : file->found.stx_mode;
     if (!S_ISREG(mode))
         status = S_ISDIR(mode) ? -EISDIR : -EINVAL;
     else if (mode & file->mode)
         status = -EACCES;
     else
-        status = (size_t)file->found.st_size > file->size ? -EFBIG : read_to_end(file, fd);
+        status = (size_t)file->found.stx_size > file->size ? -EFBIG : read_to_end(file, fd);
     close(fd);
     return status;
 }
@@ -127,11 +128,11 @@ static int run_create(struct pe_file *file) {
 }
 
 static int run_replace(struct pe_file *file) {
-    if (lstat(file->path, &file->found)) return errno == ENOENT ? put(file, file->path, false) : -errno;
+    if (run_lstat(file)) return errno == ENOENT ? put(file, file->path, false) : -errno;
     char *target = realpath(file->path, NULL);
     if (!target) return -errno;
-    int status = stat(target, &file->found) ? -errno : 0;
-    if (!status && !S_ISREG(file->found.st_mode)) status = S_ISDIR(file->found.st_mode) ? -EISDIR : -EINVAL;
+    int status = statx(AT_FDCWD, target, 0, WANTED, &file->found) ? -errno : 0;
+    if (!status && !S_ISREG(file->found.stx_mode)) status = S_ISDIR(file->found.stx_mode) ? -EISDIR : -EINVAL;
     if (!status) status = put(file, target, false);
     free(target);
     return status;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/// What is done with files and folders, in plain POSIX calls. Knows no Lua; blocks, so it belongs on the thread pool.
+/// What is done with files and folders, in plain system calls. Knows no Lua; blocks, so it belongs on the thread pool.
 #pragma once
 
 #include <stddef.h>
@@ -7,11 +7,11 @@
 
 struct pe_file {
     const char *path;
-    const char *data;  // write: the bytes
-    size_t size;       // write: how many; read: how many at most
-    mode_t mode;       // write: of the new file, less the umask; read: what its permissions must not have
-    struct stat found; // result: what is at `path`; all zero if that is not known
-    char *text;        // result, or NULL; the caller frees it
+    const char *data;   // write: the bytes
+    size_t size;        // write: how many; read: how many at most
+    mode_t mode;        // write: of the new file, less the umask; read: what its permissions must not have
+    struct statx found; // result: what is at `path`; all zero if that is not known
+    char *text;         // result, or NULL; the caller frees it
     size_t length;
 };
 

@@ -5,6 +5,7 @@
 #include "task.h"
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 struct job {
     struct pe_wait wait;
@@ -18,17 +19,18 @@ struct job {
 // Gives text or the numbers of a stat; or nil, reason, code and the mode of what was found.
 static int push(lua_State *L, void *argument) {
     struct job *job = argument;
-    const struct stat *found = &job->file.found;
-    double numbers[] = {found->st_mode,
-                        (double)found->st_size,
-                        (double)found->st_mtim.tv_sec + (double)found->st_mtim.tv_nsec / 1e9,
-                        (double)found->st_ino,
-                        (double)found->st_dev,
-                        found->st_uid,
-                        found->st_gid};
+    const struct statx *found = &job->file.found;
+    double numbers[] = {found->stx_mode,
+                        (double)found->stx_size,
+                        (double)found->stx_mtime.tv_sec + found->stx_mtime.tv_nsec / 1e9,
+                        (double)found->stx_btime.tv_sec + found->stx_btime.tv_nsec / 1e9,
+                        (double)found->stx_ino,
+                        (double)makedev(found->stx_dev_major, found->stx_dev_minor),
+                        found->stx_uid,
+                        found->stx_gid};
     if (job->status) {
         pe_vm_refuse(L, uv_strerror(job->status), uv_err_name(job->status));
-        lua_pushnumber(L, found->st_mode);
+        lua_pushnumber(L, found->stx_mode);
         return 4;
     }
     if (job->file.text) return lua_pushlstring(L, job->file.text, job->file.length), 1;
@@ -74,8 +76,7 @@ static int l_run(lua_State *L) {
 // mode(path) -> mode, without waiting; 0: there is nothing, or it cannot be known
 static int l_mode(lua_State *L) {
     struct stat found;
-    lua_pushinteger(L, stat(luaL_checkstring(L, 1), &found) ? 0 : found.st_mode);
-    return 1;
+    return lua_pushinteger(L, stat(luaL_checkstring(L, 1), &found) ? 0 : found.st_mode), 1;
 }
 
 static const luaL_Reg functions[] = {{"mode", l_mode}, {NULL, NULL}};

@@ -57,11 +57,11 @@ end
 function M.stat(path, options)
   check_path(path)
   local verb = check_options(options, { lstat = "boolean" }).lstat and core.lstat or core.stat
-  local mode, size, mtime, inode, device, uid, gid = verb(path)
+  local mode, size, mtime, birthtime, inode, device, uid, gid = verb(path)
   if not mode then return fail("stat", path, size, mtime) end
   return {
-    type = kind_of(mode), mode = mode % PERMISSIONS, size = size, mtime = mtime, inode = inode, device = device,
-    uid = uid, gid = gid,
+    type = kind_of(mode), mode = mode % PERMISSIONS, size = size, mtime = mtime,
+    birthtime = birthtime ~= 0 and birthtime or nil, inode = inode, device = device, uid = uid, gid = gid,
   }
 end
 

@@ -92,9 +92,10 @@ void pe_multi_remove(struct pe_multi_member *member) {
     rest();
 }
 
-// Its transfers time out where it fails.
+// Its transfers time out where it fails. That the other end has closed is only asked for with what it sent before: it
+// would be told again and again.
 static void watch(curl_socket_t fd, uint32_t events) {
-    struct epoll_event event = {.events = events, .data.fd = fd};
+    struct epoll_event event = {.events = events | (events & EPOLLIN ? EPOLLRDHUP : 0), .data.fd = fd};
     places[fd].events = events;
     if (epoll_ctl(polled, EPOLL_CTL_MOD, fd, &event)) epoll_ctl(polled, EPOLL_CTL_ADD, fd, &event);
 }
@@ -159,6 +160,7 @@ static void act(curl_socket_t fd, int events) {
     on_turn();
 }
 
+// Of a connection that is used again, and ends without an answer, libcurl asks again by another one.
 static void take_events(void) {
     struct epoll_event events[MAX_EVENTS];
     int ready = epoll_wait(polled, events, MAX_EVENTS, 0);
@@ -167,12 +169,14 @@ static void take_events(void) {
         int found = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
                     (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
                     (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
-        if (places[fd].is_wanted)
+        if (places[fd].is_wanted) {
+            if (events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) look_at_all_idle();
             act(fd, found);
-        else if (places[fd].is_idle)
+        } else if (places[fd].is_idle) {
             look_at_idle(fd);
-        else
+        } else {
             epoll_ctl(polled, EPOLL_CTL_DEL, fd, NULL); // until it is wanted again
+        }
     }
 }
 

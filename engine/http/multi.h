@@ -17,7 +17,7 @@ struct pe_multi_member {
 };
 
 /// Once, before all else. `on_done` is told of a member that has ended and was taken out; it may call nothing of
-/// libcurl's. `on_turn` comes after each turn and may call anything.
+/// libcurl's but to ask its handle. `on_turn` comes after each turn and may call anything.
 void pe_multi_open(uv_loop_t *loop, void (*on_done)(struct pe_multi_member *member, CURLcode result),
                    void (*on_turn)(void));
 

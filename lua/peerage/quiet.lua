@@ -24,7 +24,10 @@ local MOST_TRIES = 3 -- to read a file that is replaced again and again
 ---@alias peerage.QuietFiles table<string, { stat: engine.fs.stat|false, since: number }> what stands there, since when
 ---  that was seen, by our own clock
 
-local function is_same_file(one, other) return one.inode == other.inode and one.device == other.device end
+-- An inode's number comes back at once, with another time of birth.
+local function is_same_file(one, other)
+  return one.inode == other.inode and one.device == other.device and one.birthtime == other.birthtime
+end
 
 local function is_same(one, other)
   if not (one and other) then return one == other end
@@ -44,7 +47,9 @@ local function look(file, seen)
   file.stat, file.since = noted.stat, noted.since
   if known == nil or is_same(known, noted.stat) then return end
   file.is_changing = true
-  file.is_replaced = file.is_replaced or known and noted.stat and not is_same_file(known, noted.stat)
+  if not (known and noted.stat) then return end
+  local kind = is_same_file(known, noted.stat) and "is_written" or "is_replaced"
+  file[kind] = true
 end
 
 local function is_at_rest(file, rest)
@@ -75,18 +80,18 @@ local function forget(seen, paths)
   end
 end
 
-local function reason_of(file, rest)
+local function reason_of(file, rest, limit)
   if file.is_changing then return "it is being written" end
-  if not file.stat then return "no such file now, and the poll's timeout is too short to see whether it comes back" end
-  return ("it was written just now, and the poll's timeout is too short to see it left alone for %g s"):format(rest)
+  if not file.stat then return ("no such file now, and %s too short to see whether it comes back"):format(limit) end
+  return ("it was written just now, and %s too short to see it left alone for %g s"):format(limit, rest)
 end
 
--- A file onto which others were renamed was whole each time; of any other nobody knows.
-local function give_up(file, rest, seen)
+-- A file onto which others were renamed was whole each time; of one that was written in its place nobody knows.
+local function give_up(file, rest, seen, limit)
   for _ = 1, file.is_replaced and MOST_TRIES or 0 do
-    if read(file, seen) and file.text then return end
+    if not file.is_written and read(file, seen) and not file.is_written and file.text then return end
   end
-  file.text, file.message, file.code = nil, file.path .. ": " .. reason_of(file, rest), nil
+  file.text, file.message, file.code = nil, file.path .. ": " .. reason_of(file, rest, limit), nil
 end
 
 --- Notes what stands there, so that from now on counts for the next reading. Waits.
@@ -103,7 +108,9 @@ end
 ---@param seen peerage.QuietFiles empty at first, and the same each time
 ---@return peerage.QuietFile[] files in the order of the paths
 function M.read(paths, rest, seen)
-  local files, pending, deadline = {}, {}, timer.now() + scopes.timeout(PATIENCE)
+  local patience = scopes.timeout(PATIENCE)
+  local limit = patience < PATIENCE and "the poll's timeout is" or ("%g s for all files are"):format(PATIENCE)
+  local files, pending, deadline = {}, {}, timer.now() + patience
   forget(seen, paths)
   for i, path in ipairs(paths) do files[i] = { path = path } end
   for i, file in ipairs(files) do pending[i] = file end
@@ -117,7 +124,7 @@ function M.read(paths, rest, seen)
     if #pending == 0 or left <= 0 then break end
     task.sleep(math.min(STEP, left))
   end
-  for _, file in ipairs(pending) do give_up(file, rest, seen) end
+  for _, file in ipairs(pending) do give_up(file, rest, seen, limit) end
   return files
 end
 

@@ -36,6 +36,8 @@ describe("fs.stat", function()
     assert.equal(1234567890.25, stat.mtime)
     assert.equal(sh("stat -c '%%i %%d %%u %%g' file"),
       ("%d %d %d %d"):format(stat.inode, stat.device, stat.uid, stat.gid))
+    local birthtime = tonumber(sh("stat -c %%.6W file"))
+    assert.is_true(math.abs((stat.birthtime or 0) - birthtime) < 2e-6)
     assert.equal("directory", fs.stat(path("folder")).type)
     assert.equal("fifo", fs.stat(path("fifo")).type)
     assert.equal("character device", fs.stat("/dev/null").type)

@@ -57,6 +57,14 @@ describe("the reader of files that are being written", function()
     assert.is_true(seconds < PATIENCE)
   end)
 
+  it("has no text of a file that was made anew, or replaced, and is written in its place since", function()
+    local writing = "; sleep 0.1; %s while sleep 0.03; do echo 4 >> list; done"
+    for _, anew in ipairs({ "rm list; touch other; ", "touch new; mv new list; " }) do
+      local file = read_while("echo 1 > list; echo begun" .. writing:format(anew))
+      assert.are.same({ message = path .. ": it is being written" }, { text = file.text, message = file.message })
+    end
+  end)
+
   it("believes no clock of a file server that is some seconds behind", function()
     assert.are.equal("123", read_while([[
       printf 1 > list; touch -d '3 seconds ago' list; echo begun

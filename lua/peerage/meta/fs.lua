@@ -11,6 +11,7 @@ local fs = {}
 ---@field type "file"|"directory"|"link"|"fifo"|"socket"|"character device"|"block device"
 ---@field size integer bytes
 ---@field mtime number seconds since 1970, with their fraction
+---@field birthtime? number the same: when it was made; not every file system says so
 ---@field mode integer permission bits: 420 is octal 644
 ---@field inode integer
 ---@field device integer
