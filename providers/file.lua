@@ -15,6 +15,7 @@ local SETTLE = 0.1 -- seconds after a change: whoever replaces a file may remove
 local QUIET = 0.1 -- seconds that nobody wrote: then it is written; half a JSON text is none
 local QUIET_BY_LINES = 0.5 -- seconds, as half the lines are a list, too
 local MOST_FILES = 1000 -- that a pattern may match
+local NO_FILE = { EISDIR = true, ENOENT = true } -- of those that it matches
 
 M.options = formats.options("lines")
 M.options.path = { type = "path", required = true, doc = "a file; * and ? in its name match several" }
@@ -46,6 +47,17 @@ local function list_files(path)
     return nil, ("%s: expected at most %d files, found %d"):format(path, MOST_FILES, #files)
   end
   return files
+end
+
+-- With those that were there before: who writes a file anew may have removed it, for a moment.
+local function with_missed(names, seen)
+  local is_listed, all = {}, {}
+  for i, name in ipairs(names) do is_listed[name], all[i] = true, name end
+  for name in next, seen do
+    if not is_listed[name] then all[#all + 1] = name end
+  end
+  table.sort(all)
+  return all
 end
 
 local function nodes_of(self, file)
@@ -92,9 +104,10 @@ function M.poll(self)
   end
   if not names then return nil, message end
   local files, is_pattern = {}, matcher_of(path) ~= nil
+  if is_pattern then names = with_missed(names, self.seen) end
   local rest = formats.is_by_lines(self.options.format) and QUIET_BY_LINES or QUIET
   for _, file in ipairs(quiet.read(names, rest, self.seen)) do
-    if not (is_pattern and file.code == "EISDIR") then files[#files + 1] = file end
+    if not (is_pattern and NO_FILE[file.code]) then files[#files + 1] = file end
   end
   if #files == 0 and self.options.missing == "error" then return nil, path .. ": no file has such a name" end
   return join(self, files)
