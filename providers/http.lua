@@ -6,7 +6,8 @@ local http = require("engine.http")
 
 local M = {}
 
-local ETAG = '^W?/?"[!\35-\126\128-\255]*"$' -- RFC 9110 section 8.8.3; another cannot be sent back
+local ETAG = '^W?/?"[!\35-\126\128-\255]*"$' -- RFC 9110 section 8.8.3
+local BARE_ETAG = "^[%w._:+/=-]+$" -- is none, but who sends it understands it; others might mean anything, as "*" does
 
 local MOST_REASON = 200 -- bytes of a failure's body that a message has
 local MOST_SEARCHED = 16 * 1024 -- bytes of it in which they are looked for
@@ -103,7 +104,7 @@ function M.poll(self)
   local nodes, wrong = formats.read(given.format, answer.body, given)
   wrong = wrong and ("%s: %s"):format(answer.label, wrong)
   local etag = answer.headers.etag
-  local is_kept = given.method == "GET" and nodes and etag and etag:find(ETAG)
+  local is_kept = given.method == "GET" and nodes and etag and (etag:find(ETAG) or etag:find(BARE_ETAG))
   self.known = is_kept and { etag = etag, nodes = nodes, message = wrong } or nil
   return nodes, wrong
 end

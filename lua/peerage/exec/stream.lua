@@ -8,7 +8,7 @@ local timer = require("engine.timer")
 
 local M = {}
 
-local PAUSE, LONGEST_PAUSE = 0.1, 0.5 -- seconds between two lines that are taken
+local PAUSE = 0.1 -- seconds between two lines that are taken, at least
 local REST = 4 -- times what it takes of the CPU to take one: so long the pause is, for lists may be very long
 local QUIET, LONGEST_BURST = 0.005, 0.05 -- seconds: one without a line ends a burst, of which the newest line is taken
 local DRAIN = 1 -- seconds for output to end after the program has, and for a program to end after its output
@@ -28,7 +28,7 @@ local function take_lines(child, take)
   for line in next_line do
     local started = os.clock()
     take(skip_to_newest(line, next_line))
-    task.sleep(math.min(math.max(PAUSE, REST * (os.clock() - started)), LONGEST_PAUSE))
+    task.sleep(math.max(PAUSE, REST * (os.clock() - started)))
   end
 end
 
