@@ -89,7 +89,7 @@ end
 -- A file onto which others were renamed was whole each time; of one that was written in its place nobody knows.
 local function give_up(file, rest, seen, limit)
   for _ = 1, file.is_replaced and MOST_TRIES or 0 do
-    if not file.is_written and read(file, seen) and not file.is_written and file.text then return end
+    if not file.is_written and read(file, seen) and file.text then return end
   end
   file.text, file.message, file.code = nil, file.path .. ": " .. reason_of(file, rest, limit), nil
 end
