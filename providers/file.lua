@@ -15,7 +15,6 @@ local SETTLE = 0.1 -- seconds after a change: whoever replaces a file may remove
 local QUIET = 0.1 -- seconds that nobody wrote: then it is written; half a JSON text is none
 local QUIET_BY_LINES = 0.5 -- seconds, as half the lines are a list, too
 local MOST_FILES = 1000 -- that a pattern may match
-local NO_FILE = { EISDIR = true, ENOENT = true } -- of those that it matches
 
 M.options = formats.options("lines")
 M.options.path = { type = "path", required = true, doc = "a file; * and ? in its name match several" }
@@ -67,6 +66,12 @@ local function nodes_of(self, file)
   return nodes, wrong and file.path .. ": " .. wrong
 end
 
+-- What a pattern matches and is no file: a folder, and one that has gone. A link that leads nowhere is a bad one.
+local function is_no_file(file)
+  if file.code == "ENOENT" and fs.stat(file.path, { lstat = true }) then file.code = nil end
+  return file.code == "EISDIR" or file.code == "ENOENT"
+end
+
 -- What all files say; what one of them does not say makes the list a part.
 local function join(self, files)
   local all, good, bad, wrong = {}, 0, 0, nil
@@ -107,7 +112,7 @@ function M.poll(self)
   if is_pattern then names = with_missed(names, self.seen) end
   local rest = formats.is_by_lines(self.options.format) and QUIET_BY_LINES or QUIET
   for _, file in ipairs(quiet.read(names, rest, self.seen)) do
-    if not (is_pattern and NO_FILE[file.code]) then files[#files + 1] = file end
+    if not (is_pattern and is_no_file(file)) then files[#files + 1] = file end
   end
   if #files == 0 and self.options.missing == "error" then return nil, path .. ": no file has such a name" end
   return join(self, files)

@@ -16,7 +16,15 @@ local function reason(message, who)
   return who .. " gave as its reason " .. describe.value(message) .. ": expected a string"
 end
 
-local function is_one_node(list) return rawget(list, "name") ~= nil and rawget(list, 1) == nil end
+-- What an API answers instead of a list would else be one without nodes.
+local function find_stray(list, said)
+  local key = next(list)
+  if rawget(list, 1) ~= nil or type(key) ~= "string" then return nil end
+  if rawget(list, "name") == nil then
+    return ("%s a table with the key %s: expected a list of nodes"):format(said, describe.key(key))
+  end
+  return said .. ' one node: expected a list of nodes, such as { { name = "app@10.0.0.1" } }'
+end
 
 --- Classifies the return values of `poll()`, or what self:update() was given.
 ---@param list any the first value
@@ -36,9 +44,8 @@ function M.read(list, message, who, verb)
     local hint = type(list) == "string" and ": did you forget the braces?" or ""
     return nil, said .. " " .. describe.value(list) .. ": expected a list of nodes" .. hint
   end
-  if is_one_node(list) then
-    return nil, said .. ' one node: expected a list of nodes, such as { { name = "app@10.0.0.1" } }'
-  end
+  local stray = find_stray(list, said)
+  if stray then return nil, stray end
   if message == nil then return { kind = "complete", list = list } end
   return { kind = "partial", list = list, message = reason(message, who) }
 end

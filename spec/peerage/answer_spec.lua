@@ -34,6 +34,9 @@ describe("answer.read", function()
     ["a number"] = { 42, nil, "poll() returned a number (42): expected a list of nodes" },
     ["a boolean"] = { false, "down", "poll() returned a boolean (false): expected a list of nodes" },
     ["a function"] = { print, nil, "poll() returned a function: expected a list of nodes" },
+    ["what is said instead of a list"] = {
+      { error = "overloaded" }, nil, "poll() returned a table with the key error: expected a list of nodes",
+    },
     ["one node"] = {
       { name = "a@h", port = 1 }, nil,
       'poll() returned one node: expected a list of nodes, such as { { name = "app@10.0.0.1" } }',

@@ -122,6 +122,16 @@ describe("provider file", function()
     assert.is_truthy(message:find("/b.txt: line 1: .* %(and 1 more files%)$"), message)
   end)
 
+  it("finds a part where a link that a pattern matches leads nowhere", function()
+    folder:sh("echo a@h > a.txt; ln -s nowhere b.txt")
+    for _, missing in ipairs({ "error", "empty" }) do
+      local list, message = ask({ path = "*.txt", missing = missing })
+      assert.are.equal("a@h", list)
+      assert.is_truthy(message:find("/b.txt: no such file or directory", 1, true), message)
+      source:stop()
+    end
+  end)
+
   it("passes over folders that match a pattern", function()
     folder:sh("mkdir -p d/lost+found; echo a@h > d/list")
     assert.are.same({ "a@h" }, { ask({ path = "d/*" }) })

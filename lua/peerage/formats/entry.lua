@@ -60,7 +60,8 @@ function M.read(text, app_name)
   end
   local full
   full, message = full_name(name, bare, app_name)
-  return full and { name = full, port = port }, message
+  if full then return { name = full, port = port } end
+  return nil, not name and app_name and describe.text(text) .. ": " .. message or message
 end
 
 -- Some keys of an object, for a message.
