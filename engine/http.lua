@@ -34,7 +34,9 @@ end
 -- What a transfer gives in the end: status, fields, the rest.
 local function read_answer(settings, asked, status, fields, more, ...)
   if not status then return nil, exchange.fail(settings, asked, fields, more, ...) end
-  return status, headers.join(fields, more), ...
+  local problem = headers.find_problem(headers.join(fields, more))
+  if problem then return nil, exchange.label(asked, problem), "EPROTO" end
+  return status, fields, ...
 end
 
 -- Asks, and asks again where it is sent. Gives the last transfer, what was asked, and what it gave.

@@ -12,6 +12,7 @@ local BARE_ETAG = "^[%w._:+/=-]+$" -- is none, but who sends it understands it; 
 local MOST_REASON = 200 -- bytes of a failure's body that a message has
 local MOST_SEARCHED = 16 * 1024 -- bytes of it in which they are looked for
 local IS_WHOLE = { [200] = true, [203] = true } -- RFC 9110 section 15.3: 206 is a part, others are no answer to the question
+local IS_JSON = { json = true, prometheus = true } -- formats
 local PASSED_ON = {
   "url", "method", "body", "timeout", "connect_timeout", "max_body", "ca", "ca_file", "client_cert", "client_key", "verify",
   "unix_socket", "bearer_file", "follow",
@@ -45,7 +46,7 @@ end
 local function fields_of(given)
   local fields = {}
   for name, value in next, given.headers or {} do fields[name] = value end
-  if given.format ~= "lines" and not has_header(given, "accept") then fields.Accept = "application/json" end
+  if IS_JSON[given.format] and not has_header(given, "accept") then fields.Accept = "application/json" end
   return fields
 end
 
@@ -97,6 +98,10 @@ function M.poll(self)
   local request = request_of(given)
   request.if_none_match = known and known.etag
   local answer, message = http.request(request)
+  if answer and answer.status == 304 and known and answer.label ~= known.label then -- it speaks of a tag of its own
+    request.if_none_match = nil
+    answer, message = http.request(request)
+  end
   if not answer then return nil, message end
   if answer.status == 304 and known then return known.nodes, known.message end
   local problem = find_problem(answer)
@@ -105,7 +110,7 @@ function M.poll(self)
   wrong = wrong and ("%s: %s"):format(answer.label, wrong)
   local etag = answer.headers.etag
   local is_kept = given.method == "GET" and nodes and etag and (etag:find(ETAG) or etag:find(BARE_ETAG))
-  self.known = is_kept and { etag = etag, nodes = nodes, message = wrong } or nil
+  self.known = is_kept and { etag = etag, label = answer.label, nodes = nodes, message = wrong } or nil
   return nodes, wrong
 end
 

@@ -5,7 +5,7 @@ local certificates = require("engine.http.certificates")
 local M = {}
 
 -- By libcurl's number, libcurl-errors(3).
-local CONNECT, LATE, TLS, SEND, RECEIVE, TOO_BIG = 7, 28, 35, 55, 56, 63
+local CONNECT, LATE, TLS, SEND, RECEIVE, UNTRUSTED, TOO_BIG = 7, 28, 35, 55, 56, 60, 63
 local PROTOCOL, CERTIFICATE = "EPROTO", "ECERT"
 local CODES = {
   [5] = "ENOTFOUND", -- CURLE_COULDNT_RESOLVE_PROXY
@@ -55,8 +55,19 @@ end
 
 -- Its texts begin like sentences, or with a name.
 local function plain(text)
-  text = text:gsub("^SSL certificate problem: ", ""):gsub("^SSL: ", ""):gsub("^OpenSSL/[%d.]+: ", ""):gsub("%.?%s*$", ""):gsub("%c", "?")
+  text = text:gsub("^SSL certificate problem: ", ""):gsub("^SSL: ", ""):gsub("^OpenSSL SSL_%a+: ", ""):gsub("^OpenSSL/[%d.]+: ", "")
+  text = text:gsub("^error:%x+:[^:]*::", ""):gsub(", errno %d+$", ""):gsub("%.?%s*$", ""):gsub("%c", "?")
   return (text:gsub("^%u%l", string.lower))
+end
+
+-- What the server says of ours, RFC 8446 section 6.2, as OpenSSL has it. Of one that has expired libcurl says only that.
+local ALERTS = { "alert (unknown ca)", "alert (certificate %a+)", "alert (%a+ certificate)" }
+
+local function find_refusal(limits, result, text)
+  local alert = result == UNTRUSTED and text == "SSL certificate verification failed" and "certificate expired"
+  for _, pattern in ipairs(ALERTS) do alert = alert or text:match(pattern) end
+  if not alert then return nil end
+  return ("%s (%s)"):format(limits.client_cert and "the server refused ours" or "the server wants one of ours", alert)
 end
 
 --- Puts a failure into words. May wait.
@@ -73,6 +84,8 @@ function M.explain(limits, result, text, phase, code, reason)
   if code and result == CONNECT then return reason, code end
   if BROKEN[code] and (result == TLS or result == SEND or result == RECEIVE) then return reason, BROKEN[code] end
   if result == CONNECT then return plain(text), "ECONNREFUSED" end
+  local refusal = find_refusal(limits, result, text)
+  if refusal then return "certificate: " .. refusal, CERTIFICATE end
   local known = CODES[result] or PROTOCOL
   local words = TEXTS[result] or certificates.explain(limits, result)
     or text ~= "" and plain(text) or ("libcurl's error %d"):format(result)

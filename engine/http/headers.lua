@@ -95,6 +95,20 @@ function M.lay_out(fields)
   return lines
 end
 
+--- What is wrong with an answer's: of lengths that differ nobody knows which one its body has, RFC 9112 section 6.3.
+---@param values table<string, string> by lower-case name, joined
+---@return string? message
+function M.find_problem(values)
+  local lengths = values["content-length"]
+  if not lengths or not lengths:find("[^%d]") then return nil end
+  local first = lengths:match("^%d+")
+  for each in lengths:gmatch("[^,]+") do
+    if not first or trim(each) ~= first then
+      return ('the answer\'s Content-Length is "%s", expected one number'):format(lengths:gsub("%c", "?"):sub(1, MOST_SHOWN))
+    end
+  end
+end
+
 --- Puts the values of one name together.
 ---@param values table<string, string> by lower-case name; changed
 ---@param more? string[] names and values in turn, which came later

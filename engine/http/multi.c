@@ -87,7 +87,9 @@ static void take_out(struct pe_multi_member *member) {
     count(-1);
 }
 
+// On a connection of HTTP/2 that has gone silent others would time out, too.
 void pe_multi_remove(struct pe_multi_member *member) {
+    curl_easy_setopt(member->easy, CURLOPT_FORBID_REUSE, 1L);
     take_out(member);
     rest();
 }
@@ -271,13 +273,15 @@ void pe_multi_close(void) {
     place_count = idle_count = 0;
 }
 
-// Two sockets with which libcurl wakes itself up would be inherited by programs.
+// Two sockets with which libcurl wakes itself up would be inherited by programs. Several requests on one connection of
+// HTTP/2 get into each other's way in 7.88: what one of them does not read is kept, 32 MB of it, and never freed.
 static int make_multi(void) {
     if (polled < 0 && (polled = epoll_create1(EPOLL_CLOEXEC)) < 0) return -errno;
     if (!(multi = curl_multi_init())) return UV_ENOMEM;
     close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
     curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_poll_wanted);
     curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
+    curl_multi_setopt(multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
     return 0;
 }
 

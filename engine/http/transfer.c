@@ -15,7 +15,7 @@ enum {
     MAX_HEADS = 64 * 1024, // bytes of all heads and trailers of one answer; Apache takes 8 kB, nginx 32
     MAX_LISTS = 4,         // options that are lists
     MAX_STATUS = 999,      // three digits, RFC 9110 section 15
-    CA_CACHE_TIME = 60     // seconds: to read the system's certificates takes about 20 ms
+    TRUST_TIME = 60        // seconds for which a connection, and what certificates say, is taken to be still so
 };
 
 enum wish { HEAD, SOME, ALL };
@@ -329,7 +329,8 @@ static CURLcode set_basics(struct transfer *transfer) {
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-    curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, (long)CA_CACHE_TIME);
+    curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, (long)TRUST_TIME); // to read the system's takes about 20 ms
+    curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, (long)TRUST_TIME);
     if (has_ca_file) curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     return result;
 }

@@ -130,6 +130,27 @@ describe("provider http", function()
     assert.are.same({ "none", "none", "none", "none", "none", "bare", '"good"' }, asked)
   end)
 
+  it("takes no other server's word for it that its list has not changed", function()
+    local function server_of(name)
+      return Server.start(function(request)
+        if request.headers["if-none-match"] == '"5"' then return 'HTTP/1.1 304 Not Modified\r\nETag: "5"\r\n\r\n' end
+        return Server.answer(('["%s@h"]'):format(name), { 'ETag: "5"' })
+      end)
+    end
+    local first, second = server_of("a"), server_of("b")
+    local leader = first
+    serve(function() return Server.answer("", { "Location: " .. leader.url }, "307 Temporary Redirect") end)
+    start({})
+    assert.are.equal("a@h", (source:ask()))
+    assert.are.equal("a@h", (source:ask()))
+    assert.are.equal(2, #first.requests)
+    leader = second
+    assert.are.equal("b@h", (source:ask()))
+    assert.are.equal("b@h", (source:ask()))
+    first:stop()
+    second:stop()
+  end)
+
   it("asks for the whole each time where it does not ask by GET", function()
     local tags = {}
     serve(function(request)

@@ -8,6 +8,7 @@ local log = require("engine.log")
 local nginx = require("support.nginx")
 local process = require("engine.process")
 local task = require("engine.task")
+local tcp = require("engine.tcp")
 local timer = require("engine.timer")
 
 local CONFIG = [[
@@ -202,6 +203,56 @@ describe("engine.http and nginx", function()
       connections[request[1]] = true
     end
     assert.equal(3, count)
+  end)
+
+  it("have a connection for each of those that go on at a time, over HTTP/2 too", function()
+    if not ready() then return end
+    files:sh("seq 4000000 >www/large")
+    local stream = assert(http.stream({ url = url(2, "large"), ca_file = ca }))
+    for _ = 1, 2 do assert(http.request({ url = url(2), ca_file = ca })) end
+    stream:close()
+    assert(http.request({ url = url(2), ca_file = ca }))
+    local of = {}
+    for _, request in ipairs(server:requests()) do of[#of + 1] = { request[1], request[4] } end
+    local first, second, third, fourth = of[1], of[2], of[3], of[4]
+    if first[2] == "/large" then first, second, third = second, third, first end -- logged when it ends
+    assert.same({ "/hello", "/hello" }, { first[2], second[2] })
+    assert.equal(first[1], second[1])
+    assert.are_not.equal(first[1], third[1])
+    assert.equal(first[1], fourth[1])
+  end)
+
+  it("ask by another connection after one on which nothing came, over HTTP/2 too", function()
+    if not ready() then return end
+    for index = 1, 2 do
+      local silent, relayed = {}, 0
+      local listener = assert(tcp.listen({ host = "127.0.0.1" }))
+      local function pass(from, to, number)
+        for data in function() return (from:read()) end do
+          if not silent[number] then to:write(data) end
+        end
+        to:close()
+      end
+      local relaying = task.spawn(function()
+        for near in function() return (listener:accept()) end do
+          relayed = relayed + 1
+          local far = assert(tcp.connect({ host = "127.0.0.1", port = server.ports[index] }))
+          task.spawn(pass, near, far, relayed)
+          task.spawn(pass, far, near, relayed)
+        end
+      end)
+      local asked = {
+        url = ("http%s://127.0.0.1:%d/hello"):format(index > 1 and "s" or "", (select(2, listener:address()))), ca_file = ca,
+        timeout = 0.3,
+      }
+      assert(http.request(asked))
+      silent[1] = true
+      assert.equal("ETIMEDOUT", (select(3, http.request(asked))))
+      assert.equal("hello\n", assert(http.request(asked)).body)
+      assert.equal(2, relayed)
+      relaying:cancel()
+      listener:close()
+    end
   end)
 
   it("know what has not changed", function()

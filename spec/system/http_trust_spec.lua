@@ -20,7 +20,7 @@ describe("certificates to trust", function()
     if not is_there then return end
     files = folder.new()
     files:sh("chmod 755 . && mkdir system private")
-    nginx.make_certificates(files, { good = { san = "IP:127.0.0.1" } })
+    nginx.make_certificates(files, { good = { san = "IP:127.0.0.1" }, client = { san = "DNS:client" } })
     nginx.make_certificates({ sh = function(_, command) return files:sh("cd private && " .. command) end }, {})
     files:sh("cp ca.pem system/ && cp ca.pem system/ca-certificates.crt && openssl rehash system")
     server = nginx.start(files, CONFIG)
@@ -62,6 +62,31 @@ describe("certificates to trust", function()
     assert.equal(refused, ask(("ca = read(%q)"):format(other)))
     assert.equal("hello\n", ask(("ca_file = %q"):format(ours)))
     assert.equal("hello\n", ask(("ca = read(%q)"):format(ours)))
+  end)
+
+  it("are said to be ours where the server wants or refuses one", function()
+    if not ready() then return end
+    for _, version in ipairs({ "-tls1_2", "-tls1_3" }) do
+      local child = assert(process.start({
+        "openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", "good.pem", "-key", "good.key", "-CAfile", "private/ca.pem", "-Verify",
+        "1", "-verify_return_error", "-www", version, cwd = files.path, stderr = true,
+      }))
+      local port
+      for line in child:lines() do
+        port = line:match("^ACCEPT 127%.0%.0%.1:(%d+)")
+        if port then break end
+      end
+      local asked = { url = ("https://127.0.0.1:%s/"):format(port), ca_file = files.path .. "/ca.pem", timeout = 5 }
+      local _, message, code = http.request(asked)
+      if version == "-tls1_3" then
+        assert.same({ "GET " .. asked.url .. ": certificate: the server wants one of ours (certificate required)", "ECERT" }, { message, code })
+      else
+        assert.is_truthy(message:find("handshake failure", 1, true), message)
+      end
+      asked.client_cert, asked.client_key = files.path .. "/client.pem", files.path .. "/client.key"
+      assert.same({ nil, "GET " .. asked.url .. ": certificate: the server refused ours (unknown ca)", "ECERT" }, { http.request(asked) })
+      child:close()
+    end
   end)
 
   it("are read once in a while, and not for each connection", function()

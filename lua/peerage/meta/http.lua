@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 ---@meta engine.http
 --- HTTP as a client: HTTP/1.1, HTTP/2 over TLS where the server has it, Unix sockets; connections are used again. Names are
---- looked up by engine.dns. Proxies are those of http_proxy, https_proxy, all_proxy and no_proxy in the environment, as
+--- looked up by engine.dns. A connection is used again for a minute, by one request at a time. Proxies are those of http_proxy, https_proxy, all_proxy and no_proxy in the environment, as
 --- curl reads them: http, https, socks4, socks4a, socks5 and socks5h, port 1080 where none is given (443 of https). HTTP_PROXY
 --- does not count. One that cannot be read is "EINVAL". libcurl is loaded with the first request or check.
 
@@ -12,7 +12,8 @@ local M = {}
 ---@field url string "http://host:port/path" or https; user info in it is sent as basic authentication. It is printable ASCII:
 ---  write other bytes percent-encoded, but those of a host's name as punycode ("xn--…"). No message shows user info or what
 ---  follows "?"
----@field method? string in capitals; default "GET"
+---@field method? string in capitals; default "GET". Whatever it is: when a connection that was kept ends before anything of
+---  an answer came, it is asked again, once, by another one
 ---@field headers? table<string, string|number> by name, each once; blanks around a value are not sent. Content-Length and
 ---  Transfer-Encoding are written by themselves; Authorization does not go with `bearer_file` or user info in the
 ---  URL, nor If-None-Match with `if_none_match`
@@ -21,7 +22,7 @@ local M = {}
 ---  end of a stream's head. Default 10; at most nine tenths of what the scope has left
 ---@field connect_timeout? number seconds until there is a connection, TLS included. Default 5
 ---@field ca? string certificates to trust instead of the system's, as PEM text
----@field ca_file? string the same, a file; a change of it counts after a minute at the latest
+---@field ca_file? string the same, a file; a change of it counts after two minutes at the latest
 ---@field client_cert? string file with the certificate to show, PEM; with its key, unless `client_key` is given
 ---@field client_key? string file with its key, PEM
 ---@field verify? boolean false: any certificate will do, which is said in the log, once for each server. Default true
@@ -58,7 +59,7 @@ local M = {}
 ---  "ECONNREFUSED", "EHOSTUNREACH", "ENOENT" (of a Unix socket)… there is no connection
 ---  "ETIMEDOUT" the message says how far it came
 ---  "ECONNRESET" the connection was closed before the answer was complete
----  "ECERT" a certificate that is not trusted, has expired or is another's; a CA, client certificate or key that cannot be
+---  "ECERT" a certificate that is not trusted, has expired or is another's; the server wants or refuses ours; a CA, client certificate or key that cannot be
 ---    read, or do not belong together
 ---  "EPROTO" an answer that is not HTTP, a redirect that is not followed, a failed TLS handshake
 ---  "ELOOP" too many redirects
