@@ -134,6 +134,7 @@ function M.serve(self)
     self:poll_soon()
     changed:pop()
     task.sleep(SETTLE)
+    if changed:count() > 0 then changed:pop() end -- a change is told by its folder and by the file
   end
 end
 

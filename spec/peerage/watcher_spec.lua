@@ -1,7 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- What wakes a watcher of paths, and what does not.
 local Folder = require("support.folder")
+local Hearing = require("support.hearing")
 local Watcher = require("peerage.watcher")
+local fs = require("engine.fs")
 local scopes = require("engine.scope")
 local task = require("engine.task")
 
@@ -30,6 +32,8 @@ describe("a watcher of paths", function()
     },
     ["a folder that comes"] = { "true", "mkdir deep", path = "deep/er/a.lua" },
     ["a folder that goes"] = { "mkdir deep", "rm -r deep", path = "deep/a.lua" },
+    ["a save by another of the file's names"] = { "mkdir b; echo x > a.lua; ln a.lua b/list", "echo y > b/list" },
+    ["such a save of what a link leads to"] = { "mkdir b; echo x > b/c; ln -s b/c a.lua; ln b/c d", "echo y > d" },
   }) do
     it("is woken by " .. what, function()
       folder:sh(case[1])
@@ -65,6 +69,90 @@ describe("a watcher of paths", function()
     folder:sh("echo z > old/b/list")
     assert.is_false(is_woken(QUIET))
     folder:sh("echo z > a/b/list")
+    assert.is_true(is_woken(PATIENCE))
+  end)
+
+  for what, replace in pairs({
+    ["a rename"] = "mkdir -p b; echo y > new; ln new b/new; mv new a.lua; rm b/list; mv b/new b/list",
+    ["a file of that name, later"] = "rm a.lua b/list; sleep 0.3; echo y > a.lua; ln a.lua b/list",
+    ["a file of that name, at once"] = "mv a.lua a.lua~; rm b/list; echo y > a.lua; ln a.lua b/list",
+  }) do
+    it("follows to the file itself that took the old one's place by " .. what, function()
+      local paths = { folder.path .. "/a.lua" }
+      folder:sh("mkdir b; echo x > a.lua; ln a.lua b/list; ln a.lua b/old")
+      watcher:set(paths)
+      folder:sh(replace)
+      assert.is_true(is_woken(PATIENCE))
+      settle()
+      watcher:set(paths)
+      assert.is_false(is_woken(QUIET))
+      folder:sh("echo z > b/old")
+      assert.is_false(is_woken(QUIET))
+      folder:sh("echo z > b/list")
+      assert.is_true(is_woken(PATIENCE))
+    end)
+  end
+
+  it("watches the files themselves where there are few, and sleeps through what others of their names say", function()
+    folder:sh("mkdir b; for i in $(seq 1 65); do echo x > $i; ln $i b/$i; done")
+    local paths = {}
+    for i = 1, 65 do paths[i] = folder.path .. "/" .. i end
+    watcher:set(paths)
+    settle()
+    folder:sh("echo y > b/7")
+    assert.is_false(is_woken(QUIET))
+    folder:sh("echo y > 7")
+    assert.is_true(is_woken(PATIENCE))
+    paths[65] = nil
+    watcher:set(paths)
+    settle()
+    folder:sh("echo y > b/7")
+    assert.is_true(is_woken(PATIENCE))
+  end)
+
+  it("warns of a folder that cannot be watched, and not of a file", function()
+    local path, watch, hearing = folder:write("a.lua", "x"), fs.watch, Hearing.start()
+    finally(function()
+      fs.watch = watch
+      hearing:stop()
+    end)
+    local function refuse(refused)
+      fs.watch = function(which)
+        if which == refused then return nil, "cannot watch " .. which .. ": no", "ENOSPC" end
+        return watch(which)
+      end
+      watcher:set({})
+      watcher:set({ path })
+    end
+    refuse(path)
+    settle()
+    assert.same({}, hearing.said)
+    folder:sh("echo y > a.lua")
+    assert.is_true(is_woken(PATIENCE))
+    refuse(folder.path)
+    hearing:expect("changes are noticed late, at a poll: cannot watch " .. folder.path .. ": no")
+    settle()
+    folder:sh("echo z > a.lua")
+    assert.is_true(is_woken(PATIENCE))
+  end)
+
+  it("watches one file by two of its names, and goes on when it is one", function()
+    folder:sh("mkdir b; echo x > a; ln a b/b; ln a c")
+    watcher:set({ folder.path .. "/a", folder.path .. "/b/b" })
+    watcher:set({ folder.path .. "/b/b" })
+    settle()
+    folder:sh("echo y > c")
+    assert.is_true(is_woken(PATIENCE))
+  end)
+
+  it("is woken once more by a folder that was replaced by one of the same number", function()
+    folder:sh("mkdir a")
+    local paths = { folder.path .. "/a/list" }
+    watcher:set(paths)
+    settle()
+    os.execute(("cd %s && rmdir a && mkdir a"):format(folder.path)) -- while the engine stands: it finds the new one
+    settle()
+    watcher:set(paths)
     assert.is_true(is_woken(PATIENCE))
   end)
 

@@ -249,10 +249,14 @@ describe("provider file", function()
   end)
 
   describe("asks for a poll", function()
-    -- What was asked for before, at the start and by what came before, does not count.
+    -- What is asked for at the start, and by what came before, does not count.
     local function settle()
-      source:await_wish()
       while task.timeout(0.3, source.wishes.pop, source.wishes) do end
+    end
+    local function start_and_settle(options)
+      start(options)
+      source:await_wish()
+      settle()
     end
 
     local changes = {
@@ -263,8 +267,7 @@ describe("provider file", function()
     for name, change in pairs(changes) do
       it(name, function()
         folder:write("list", "a@h\n")
-        start({ path = "list" })
-        settle()
+        start_and_settle({ path = "list" })
         assert.are.equal("a@h", (source:ask()))
         change()
         source:await_wish()
@@ -274,19 +277,34 @@ describe("provider file", function()
 
     it("when Kubernetes swaps the link that the file is behind, time after time", function()
       folder:sh("mkdir v1; echo a@h > v1/list; ln -s v1 ..data; ln -s ..data/list list")
-      start({ path = "list" })
+      start_and_settle({ path = "list" })
       for i, expected in ipairs({ "b@h", "c@h" }) do
-        settle()
         folder:sh(("mkdir v%d; echo %s > v%d/list; ln -s v%d ..new; mv -T ..new ..data; rm -r v%d"):format(i + 1, expected, i + 1,
           i + 1, i))
         source:await_wish()
         assert.are.equal(expected, (source:ask()))
+        settle()
       end
     end)
 
+    it("once for a change that the folder and the file tell of", function()
+      folder:write("list", "a@h\n")
+      start_and_settle({ path = "list" })
+      folder:sh("printf 'b@h\\n' > list")
+      source:await_wish()
+      assert.is_nil((task.timeout(0.3, source.wishes.pop, source.wishes)))
+    end)
+
+    it("when the file is written by another of its names", function()
+      folder:sh("mkdir there; echo a@h > there/list; ln there/list list")
+      start_and_settle({ path = "list" })
+      folder:sh("echo b@h > there/list")
+      source:await_wish()
+      assert.are.equal("b@h", (source:ask()))
+    end)
+
     it("which waits no longer than from the change on", function()
-      start({ path = "*.txt" })
-      settle()
+      start_and_settle({ path = "*.txt" })
       folder:write("a.txt", "a@h\n")
       source:await_wish()
       task.sleep(0.5)
@@ -297,8 +315,7 @@ describe("provider file", function()
 
     it("when another file matches the pattern, or one goes", function()
       folder:sh("mkdir d; echo a@h > d/1.txt")
-      start({ path = "d/*.txt" })
-      settle()
+      start_and_settle({ path = "d/*.txt" })
       folder:sh("echo b@h > d/2.txt")
       source:await_wish()
       assert.are.equal("a@h b@h", (source:ask()))
@@ -309,8 +326,7 @@ describe("provider file", function()
     end)
 
     it("when the folder comes that was not there", function()
-      start({ path = "d/list" })
-      settle()
+      start_and_settle({ path = "d/list" })
       folder:sh("mkdir d; echo a@h > d/list")
       source:await_wish()
       assert.are.equal("a@h", (source:ask()))
