@@ -79,7 +79,8 @@ describe("certificates to trust", function()
       local asked = { url = ("https://127.0.0.1:%s/"):format(port), ca_file = files.path .. "/ca.pem", timeout = 5 }
       local _, message, code = http.request(asked)
       if version == "-tls1_3" then
-        assert.same({ "GET " .. asked.url .. ": certificate: the server wants one of ours (certificate required)", "ECERT" }, { message, code })
+        assert.equal("ECERT", code)
+        assert.equal("GET " .. asked.url .. ": certificate: the server wants one of ours (certificate required)", message)
       else
         assert.is_truthy(message:find("handshake failure", 1, true), message)
       end

@@ -7,7 +7,8 @@ local text = require("peerage.formats.text")
 
 local M = { is_bare = true, nobody = "a comment", is_by_lines = true } -- is_bare: lists hosts, which need app_name
 
-local NO_HOSTS_V4 = { "^0%.", "^127%.", "^169%.254%.", "^22[4-9]%.", "^2[3-5]%d%." } -- unspecified, loopback, link-local, multicast and above
+-- Unspecified, loopback, link-local, multicast and above.
+local NO_HOSTS_V4 = { "^0%.", "^127%.", "^169%.254%.", "^22[4-9]%.", "^2[3-5]%d%." }
 local NO_HOSTS_V6 = { "^::1?$", "^fe[0-9ab]%x:", "^ff%x%x:" } -- the same; fe00::/9 is what Debian calls ip6-localnet
 
 -- Takes an address in its usual spelling.

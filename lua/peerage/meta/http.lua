@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: MIT
 ---@meta engine.http
---- HTTP as a client: HTTP/1.1, HTTP/2 over TLS where the server has it, Unix sockets; connections are used again. Names are
---- looked up by engine.dns. A connection is used again for a minute, by one request at a time. Proxies are those of http_proxy, https_proxy, all_proxy and no_proxy in the environment, as
---- curl reads them: http, https, socks4, socks4a, socks5 and socks5h, port 1080 where none is given (443 of https). HTTP_PROXY
---- does not count. One that cannot be read is "EINVAL". libcurl is loaded with the first request or check.
+--- HTTP as a client: HTTP/1.1, HTTP/2 over TLS where the server has it, Unix sockets. A connection is used again for a
+--- minute, by one request at a time. Names are looked up by engine.dns. Proxies are those of http_proxy, https_proxy,
+--- all_proxy and no_proxy in the environment, as curl reads them: http, https, socks4, socks4a, socks5 and socks5h, port
+--- 1080 where none is given (443 of https). HTTP_PROXY does not count. One that cannot be read is "EINVAL". libcurl is
+--- loaded with the first request or check.
 
 ---@class engine.http
 local M = {}
@@ -59,8 +60,8 @@ local M = {}
 ---  "ECONNREFUSED", "EHOSTUNREACH", "ENOENT" (of a Unix socket)… there is no connection
 ---  "ETIMEDOUT" the message says how far it came
 ---  "ECONNRESET" the connection was closed before the answer was complete
----  "ECERT" a certificate that is not trusted, has expired or is another's; the server wants or refuses ours; a CA, client certificate or key that cannot be
----    read, or do not belong together
+---  "ECERT" a certificate that is not trusted, has expired or is another's; the server wants or refuses ours; a CA,
+---    client certificate or key that cannot be read, or do not belong together
 ---  "EPROTO" an answer that is not HTTP, a redirect that is not followed, a failed TLS handshake
 ---  "ELOOP" too many redirects
 ---  "EMSGSIZE" the answer is larger than `max_body`, or its head than 64 kB

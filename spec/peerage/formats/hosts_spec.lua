@@ -5,7 +5,8 @@ local function read(text) return formats.read("hosts", text, { app_name = "web" 
 
 describe("a hosts file", function()
   it("lists hosts by their addresses, but none of this host, and no groups", function()
-    assert.are.same({ { name = "web@10.0.0.1" }, { name = "web@223.255.255.254" }, { name = "web@fd00::2" }, { name = "web@fec0::3" }, { name = "web@ff::1" },
+    assert.are.same({ { name = "web@10.0.0.1" }, { name = "web@223.255.255.254" }, { name = "web@fd00::2" },
+      { name = "web@fec0::3" }, { name = "web@ff::1" },
       { name = "web@2001:db8::4" }, { name = "web@::ffff:10.0.0.5" } }, read([[
 127.0.0.1	localhost
 127.0.1.1	me.example.org me

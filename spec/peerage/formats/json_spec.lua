@@ -75,8 +75,8 @@ describe("a list in JSON", function()
 
   it("is a part where some elements cannot be read: of them the first is named, and how many there are", function()
     for _, case in ipairs({
-      { '["h","a b"]', nil, '1 of 2 elements cannot be read: [2]: "a b": expected a node name like "app@10.0.0.1", found "web@a b": " " is not '
-        .. 'allowed after the "@"' },
+      { '["h","a b"]', nil, '1 of 2 elements cannot be read: [2]: "a b": expected a node name like "app@10.0.0.1", found '
+        .. '"web@a b": " " is not allowed after the "@"' },
       { '{"items":[5,{"ip":"h"},{"ip":6},{},7]}', "items[].ip", "3 of 4 elements cannot be read: items[1]: expected an object with ip, "
         .. "found a number (5)" },
       { '[{"ip":["h",["i"]]}]', "[].ip", '1 of 2 elements cannot be read: [1].ip[2]: expected a node, such as "app@10.0.0.1" or an object '
