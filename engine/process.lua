@@ -7,12 +7,14 @@ local signals = require("engine.signal")
 local streams = require("engine.stream")
 local task = require("engine.task")
 local guard = require("engine.task.core").guard
+local sleep = require("engine.timer").sleep
 local find = string.find
 
 local M = { exit_now = core.exit_now, notify = require("engine.notify"), signals = signals.watch }
 
 local MAX_OUTPUT = 8 * 1024 * 1024 -- bytes
 local DRAIN = 1 -- seconds for output to end after the program has, should another process hold it
+local GRACE = 2 -- seconds between TERM and KILL, as in the core
 
 local START_OPTIONS = { stdin = true, stderr = true, env = true, cwd = true, timeout = true }
 local RUN_OPTIONS = { stdin = true, env = true, cwd = true, timeout = true, max_output = true }
@@ -191,15 +193,26 @@ local function collect(process, stream, output)
   end
 end
 
+-- These seconds, or less than half of what the caller has left: so the answer is there before the caller's limit.
+local function within(seconds) return scopes.timeout(2 * seconds) / 2 end
+
+local function kill_early(process)
+  sleep(process.seconds)
+  sleep(within(GRACE))
+  process:kill("KILL")
+end
+
 local function run(arguments, options)
   local process, message, code = start(arguments, options, true)
   if not process then return nil, message, code end
   local out, err = process.stdout, process.stderr
   local output = { [out] = {}, [err] = {}, size = 0, limit = options.max_output or MAX_OUTPUT }
   local readers = { task.spawn(collect, process, out, output), task.spawn(collect, process, err, output) }
+  local is_kill_late = process.seconds + GRACE > scopes.timeout(math.huge) -- the core's
+  if is_kill_late then task.spawn(kill_early, process) end
   local ended
   ended, message, code = process:wait()
-  local is_read = task.timeout(DRAIN, function()
+  local is_read = task.timeout(within(DRAIN), function()
     for _, reader in ipairs(readers) do reader:join() end
     return true
   end)

@@ -77,7 +77,7 @@ end
 local function warn_of_held(self)
   if self.has_warned then return end
   self.has_warned = true
-  self.log.warn(self.options.command[1] .. " leaves a process that holds its output: each poll waits a second for that")
+  self.log.warn(self.options.command[1] .. " leaves a process that holds its output: each poll waits up to a second for that")
 end
 
 local function run(self)
@@ -101,7 +101,7 @@ function M.poll(self)
   if not self.options.stream then return run(self) end
   if self.said then return self.said[1], self.said[2] end
   local name = self.options.command[1]
-  if self.is_started then return nil, name .. " has printed no list yet" end
+  if self.is_started then return nil, name .. " has printed no list yet (a line counts once it is flushed)" end
   return nil, name .. " is not started yet, nor will it be with serves = false"
 end
 
@@ -128,7 +128,7 @@ end
 ---@return false|nil, string? message how it ended
 function M.serve(self)
   if not self.options.stream then return false end
-  self.is_started = true
+  self.is_started, self.said = true, nil
   local message = follow(self)
   say(self, nil, message)
   return nil, message

@@ -138,6 +138,22 @@ describe("process.run", function()
     assert.equal("ETIMEDOUT", code)
   end)
 
+  it("kills one that does not heed TERM early enough for that message", function()
+    local _, message, code, printed = task.timeout(2, process.run, {
+      "sh", "-c", "trap '' TERM; echo $$; echo busy >&2; while :; do sleep 0.05; done",
+    })
+    assert.equal("sh timed out after 1.8 s, nine tenths of what its caller had left", message)
+    assert.same({ "ETIMEDOUT", "busy\n" }, { code, printed.stderr })
+    assert.is_true(await_end(printed.stdout:match("%d+")))
+  end)
+
+  it("leaves one that heeds TERM some time to end", function()
+    local _, _, code, printed = task.timeout(3, process.run, {
+      "sh", "-c", "trap 'sleep 0.02; echo bye; exit' TERM; while :; do sleep 0.01; done",
+    })
+    assert.same({ "ETIMEDOUT", "bye\n" }, { code, printed.stdout })
+  end)
+
   it("kills a program that prints too much, and says so", function()
     local ended, message, code = process.run({ "head", "-c", "1G", "/dev/zero" })
     assert.is_nil(ended)
@@ -177,6 +193,15 @@ describe("process.run", function()
     assert.is_true(is_running(pid))
     assert.is_true(timer.now() - started < 30)
     assert.is_true(ended.held)
+    run("kill", "-KILL", pid)
+  end)
+
+  it("waits for the output that is held no longer than its caller can", function()
+    local ended, message = task.timeout(2, process.run, { "sh", "-c", "setsid sleep 1000 & echo $!; sleep 1.3" })
+    assert(ended, message)
+    local pid = ended.stdout:match("%d+")
+    assert.same({ 0, true }, { ended.code, ended.held })
+    assert.is_true(is_running(pid))
     run("kill", "-KILL", pid)
   end)
 

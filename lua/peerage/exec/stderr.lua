@@ -9,13 +9,14 @@ local find, match, sub = string.find, string.match, string.sub
 local M = {}
 M.__index = M
 
-local MOST = 500 -- bytes that a message has
+local MOST = 500 -- bytes that a message has of it
 local KEPT = 4096 -- bytes of the end that are kept for one: there may be blanks
 local LONGEST = 4096 -- bytes of a line that are kept; the log gets less
 local MOST_LINES, PERIOD = 20, 1 -- that are logged, in so many seconds
 local PAUSE = 0.05 -- seconds between two reads, of 64 kB each: what says more is held up
 
---- The end of what was said, without blanks around it. Linear in its length: no pattern here begins at every byte.
+--- The end of what was said, without blanks around it, its lines joined by " | ". Linear in its length: no pattern here
+--- begins at every byte.
 ---@param text string
 ---@return string "" if nothing was said
 function M.tail(text)
@@ -23,7 +24,7 @@ function M.tail(text)
   local first = math.max(1, stop - MOST)
   local said = text:sub(first, stop - 1)
   if first > 1 then said = "…" .. said:match("^[\128-\191]*%s*(.*)$") end -- without the rest of a character
-  return said:match("^%s*(.*)$")
+  return (said:match("^%s*(.*)$"):gsub("[\r\n]%s*", " | "))
 end
 
 --- A message with the end of what was said of that.

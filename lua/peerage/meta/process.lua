@@ -10,8 +10,8 @@ local M = {}
 ---@class engine.process.Options the list is the command and its arguments, strings or numbers, handed over as they are: no shell
 ---@field cwd? string folder to start in; default this process's
 ---@field env? table<string, string|number|false> variables set beside this process's own; false removes one
----@field timeout? number seconds; then TERM, and KILL two seconds later, to the group. Default: as long as the scope; at
----  most nine tenths of what the scope has left
+---@field timeout? number seconds; then TERM, and KILL two seconds later, to the group; process.run: earlier where the scope's
+---  end is near. Default: as long as the scope; at most nine tenths of what the scope has left
 
 ---@class engine.process.RunOptions: engine.process.Options
 ---@field stdin? string what it may read; default nothing
@@ -23,6 +23,7 @@ local M = {}
 ---@field stdout? string of process.run
 ---@field stderr? string of process.run
 ---@field held? true of process.run: what it left outside its group holds its output, which was waited for in vain, for a second
+---  or less
 
 --- Runs a program and waits for its end. Raises for unknown options and wrong types.
 ---@param options engine.process.RunOptions

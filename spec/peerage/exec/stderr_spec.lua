@@ -4,8 +4,14 @@ local stderr = require("peerage.exec.stderr")
 
 describe("what a program said", function()
   it("is added to a message without blanks around it, if it is anything", function()
-    assert.equal("it failed: a  b\nc", stderr.add("it failed", " \n\ta  b\nc \n\n"))
+    assert.equal("it failed: a  b | c", stderr.add("it failed", " \n\ta  b\nc \n\n"))
     for _, text in ipairs({ "", "\n", (" "):rep(1000) }) do assert.equal("it failed", stderr.add("it failed", text)) end
+  end)
+
+  it("is one line, however many it was", function()
+    assert.equal("Traceback: | File | boom", stderr.tail("Traceback:\n  File\r\n\nboom\n"))
+    assert.equal("10% | 20%", stderr.tail("10%\r20%\r"))
+    assert.equal("…" .. ("y"):rep(498), stderr.tail("x\n\n" .. ("y"):rep(498)))
   end)
 
   it("is cut to its end where it is long", function()
