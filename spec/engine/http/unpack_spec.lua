@@ -174,6 +174,16 @@ describe("a packed answer", function()
       assert.same({ nil, ("GET %s/: not enough memory"):format(it_is.url), "ENOMEM" }, { found, message, code })
       assert.is_true(small:stats().bytes < 2000000, small:stats().bytes .. " bytes")
     end
+    sent = answer(pack(("\0"):rep(1000000), GZIP), { "Content-Encoding: gzip" }) -- room for one, not for Lua's string too
+    collectgarbage() -- else that is there already
+    for _ = 1, 5 do
+      local ok, message = scope:spawn(http.request, { url = it_is.url }):join()
+      assert.is_false(ok)
+      assert.matches("not enough memory", tostring(message), nil, true)
+    end
+    collectgarbage()
+    collectgarbage()
+    assert.is_true(small:stats().bytes < 100000, small:stats().bytes .. " bytes")
     scope:close()
   end)
 end)
