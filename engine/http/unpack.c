@@ -54,7 +54,7 @@ static CURLcode unpack_member(struct unpacking *unpacking) {
     }
     if (status == Z_STREAM_END) return CURLE_OK;
     if (status == Z_MEM_ERROR) return CURLE_OUT_OF_MEMORY;
-    if (status == Z_BUF_ERROR) return refuse(unpacking, "it ends before its end");
+    if (status == Z_BUF_ERROR) return refuse(unpacking, "it is cut short");
     return refuse(unpacking, stream->msg ? stream->msg : zError(status));
 }
 

@@ -79,7 +79,7 @@ describe("a packed answer", function()
   end)
 
   it("is refused when it ends too early, wherever that is", function()
-    local short = "cannot unpack the answer: it ends before its end"
+    local short = "cannot unpack the answer: it is cut short"
     for coding, bytes in pairs({ gzip = pack(TEXT, GZIP), deflate = pack(TEXT, WRAPPED) }) do
       for _, size in ipairs({ 1, 2, 5, 10, 100, math.floor(#bytes / 2), #bytes - 8, #bytes - 4, #bytes - 1 }) do
         refused(short, "EPROTO", bytes:sub(1, size), coding)
@@ -199,7 +199,7 @@ describe("what unpacks", function()
       assert.is_true(core.unpack(bytes, 3000, wbits == GZIP) == text)
       for size = 0, #bytes - 1 do
         local found, result, reason = core.unpack(bytes:sub(1, size), 3000, wbits == GZIP)
-        assert.same({ nil, 61, "it ends before its end" }, { found, result, reason })
+        assert.same({ nil, 61, "it is cut short" }, { found, result, reason })
       end
     end
   end)
