@@ -2,6 +2,7 @@
 --- HTTP: the Lua half, for options, names, redirects and messages; libcurl does the rest, see engine/http/.
 --- Invariant: what was started for a request ends with it.
 local certificates = require("engine.http.certificates")
+local coding = require("engine.http.coding")
 local exchange = require("engine.http.exchange")
 local headers = require("engine.http.headers")
 local library = require("engine.http.library")
@@ -99,9 +100,13 @@ end
 ---@return string? message
 ---@return string? code as in the stub
 function M.request(given)
-  local transfer, message, answer = ask(begin("request", given), "answer")
-  if not transfer then return nil, message, answer end
+  local settings = begin("request", given)
+  local transfer, asked, answer = ask(settings, "answer")
+  if not transfer then return nil, asked, answer end
   transfer:close()
+  local body, result, text = coding.unpack(library.load(), answer.headers["content-encoding"], answer.body, settings.max_body)
+  if not body then return nil, exchange.fail(settings, asked, result, text) end
+  answer.body = body
   return answer
 end
 

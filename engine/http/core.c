@@ -3,6 +3,7 @@
 // Invariant: libcurl ends with the state, after the loop.
 #include "../vm.h"
 #include "transfer.h"
+#include "unpack.h"
 #include <curl/curl.h>
 #include <stdlib.h>
 
@@ -80,7 +81,7 @@ static void close_library(void *unused) {
 }
 
 static const luaL_Reg functions[] = {
-    {"start", pe_transfer_l_start}, {"url", l_url}, {"option", l_option}, {NULL, NULL}};
+    {"start", pe_transfer_l_start}, {"unpack", pe_unpack_l_unpack}, {"url", l_url}, {"option", l_option}, {NULL, NULL}};
 
 /// For package.loadlib, before the other: the version of the engine that this was built with.
 int luaopen_engine_http_version(lua_State *L) {
@@ -93,6 +94,7 @@ int luaopen_engine_http(lua_State *L) {
     pe_vm_class(L, library_name, close_library, NULL);
     pe_vm_class(L, url_name, free_url, NULL);
     pe_transfer_register(L);
+    pe_unpack_register(L);
     void **box = pe_vm_object(L, library_name, sizeof *box);
     luaL_ref(L, LUA_REGISTRYINDEX); // released with the state
     if (curl_global_init(CURL_GLOBAL_DEFAULT)) luaL_error(L, "not enough memory");

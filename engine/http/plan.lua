@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 --- What libcurl is told of one request: its options and their values, curl_easy_setopt(3). Invariant: what no option here
 --- says is as libcurl has it by default, or as transfer.c sets it for all.
+local coding = require("engine.http.coding")
 local engine = require("engine")
 local headers = require("engine.http.headers")
 local log = require("engine.log")
@@ -9,6 +10,7 @@ local new_table = require("table.new") -- LuaJIT's: one that need not grow
 local M = {}
 
 local AGENT = "peerage-lua/" .. engine.version
+local ACCEPT_ENCODING = "Accept-Encoding: " .. coding.ACCEPTED
 local HTTP_2_OVER_TLS = 4 -- CURL_HTTP_VERSION_2TLS
 local ROOM = 24 -- options and values that most requests have
 local MAX_TOLD = 100
@@ -26,14 +28,20 @@ local HAVE_BODY = { POST = true, PUT = true, PATCH = true }
 
 local function has_body(asked) return asked.body or HAVE_BODY[asked.method] end
 
+-- Of a stream nothing is asked for packed: it would come late.
+local function may_be_packed(settings, asked)
+  return not settings.idle_timeout and asked.method ~= "HEAD" and not headers.has(asked.fields, "accept-encoding")
+end
+
 -- libcurl would call any body a form's, and wait a second for leave to send a large one.
-local function lines_of(asked)
+local function lines_of(settings, asked)
   local fields = asked.fields
   local lines = headers.lay_out(fields)
   if has_body(asked) then
     if not headers.has(fields, "content-type") then lines[#lines + 1] = "Content-Type:" end
     if not headers.has(fields, "expect") then lines[#lines + 1] = "Expect:" end
   end
+  if may_be_packed(settings, asked) then lines[#lines + 1] = ACCEPT_ENCODING end
   return lines[1] and lines
 end
 
@@ -83,11 +91,9 @@ function Plan:add_tls(settings, asked)
   self:add("KEYPASSWD", "") -- else OpenSSL would ask on a terminal
 end
 
--- Of a stream nothing is asked for packed: it would come late.
 function Plan:add_limits(settings, asked)
   self:add("CONNECTTIMEOUT_MS", math.ceil(1000 * settings.connect_timeout))
   if settings.idle_timeout then return self:add("TCP_KEEPALIVE", 1) end
-  self:add("ACCEPT_ENCODING", "")
   if asked.method ~= "HEAD" then self:add("MAXFILESIZE_LARGE", math.max(1, settings.max_body)) end
 end
 
@@ -103,7 +109,7 @@ function M.lay_out(core, settings, asked, proxy, known)
   plan:add("URL", asked.url.whole)
   plan:add("HTTP_VERSION", HTTP_2_OVER_TLS)
   plan:add("USERAGENT", AGENT)
-  plan:add("HTTPHEADER", lines_of(asked))
+  plan:add("HTTPHEADER", lines_of(settings, asked))
   plan:add("PROXY", proxy or "")
   plan:add("RESOLVE", known)
   plan:add("UNIX_SOCKET_PATH", settings.unix_socket)

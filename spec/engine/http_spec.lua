@@ -542,7 +542,7 @@ describe("http.request says", function()
       ["SSH-2.0-OpenSSH_9.2\r\n"] = "received HTTP/0.9 when not allowed",
       ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nhello"] = "illegal or missing hexadecimal sequence in chunked-encoding",
       ["HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello"] =
-        "error while processing content unencoding: incorrect header check",
+        "cannot unpack the answer: incorrect header check",
       ["HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello"] = "invalid Content-Length: value",
       ["HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 3\r\n\r\nhello"] =
         'the answer\'s Content-Length is "5, 3", expected one number',

@@ -3,6 +3,7 @@ local Folder = require("support.folder")
 local Server = require("support.http_server")
 local Source = require("support.source")
 local http = require("engine.http")
+local process = require("engine.process")
 local provider = require("providers.http")
 local task = require("engine.task")
 local timer = require("engine.timer")
@@ -243,6 +244,12 @@ describe("provider http", function()
     end
     say('["a@h"]', nil, "203 Non-Authoritative Information")
     assert.are.equal("a@h", (ask()))
+  end)
+
+  it("cannot find out from a packed list that is cut short", function()
+    local packed = assert(process.run({ "gzip", "-c", stdin = ("app@10.0.0.1\n"):rep(100) })).stdout
+    say(packed:sub(1, -9), { "Content-Encoding: gzip" }) -- all of the list, but not its sum
+    assert.are.equal("GET URL/nodes: cannot unpack the answer: it is cut short", fail({ format = "lines" }))
   end)
 
   it("names in a message where it was sent to", function()

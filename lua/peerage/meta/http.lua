@@ -37,7 +37,7 @@ local M = {}
 ---  curl would send it
 
 ---@class engine.http.RequestOptions: engine.http.Options
----@field max_body? integer bytes of the answer at most, decompressed; default 8 MB
+---@field max_body? integer bytes of the answer at most, as it comes and decompressed; default 8 MB
 
 ---@class engine.http.StreamOptions: engine.http.Options
 ---@field idle_timeout? number seconds of silence after which it ends; default 300
@@ -47,7 +47,8 @@ local M = {}
 ---@field status integer 200, 404…
 ---@field headers table<string, string> by lower-case name. Several of one name have ", " between them; those of "set-cookie",
 ---  which may hold commas, line breaks
----@field body string decompressed
+---@field body string decompressed: gzip and deflate are asked for, unless `headers` has an Accept-Encoding or the method is
+---  HEAD, and taken in any case
 ---@field label string where it came from in the end, for messages: its URL without user info, and with "?…" for a query
 
 --- Asks, and waits for the whole answer. Any status is an answer. Raises for unknown options and wrong types.
@@ -62,7 +63,8 @@ local M = {}
 ---  "ECONNRESET" the connection was closed before the answer was complete
 ---  "ECERT" a certificate that is not trusted, has expired or is another's; the server wants or refuses ours; a CA,
 ---    client certificate or key that cannot be read, or do not belong together
----  "EPROTO" an answer that is not HTTP, a redirect that is not followed, a failed TLS handshake
+---  "EPROTO" an answer that is not HTTP; one that is packed with something else, cut short or damaged; a redirect that is not
+---    followed, a failed TLS handshake
 ---  "ELOOP" too many redirects
 ---  "EMSGSIZE" the answer is larger than `max_body`, or its head than 64 kB
 ---  "ENOENT", "EACCES"… of `bearer_file`

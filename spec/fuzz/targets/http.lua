@@ -28,6 +28,14 @@ local LOCATIONS = {
   "http://b.test:0/", "http://b.test:65536/", "gopher://b.test", "http:///", "javascript:x", "HTTP://B.TEST", "http://a b/", "\195\164",
 }
 
+-- With what these were packed: 20 lines, the same, and more than LIMIT.
+local PACKED = {
+  { "gzip", "\31\139\8\0\0\0\0\0\2\3\75\228\74\36\10\2\0\53\234\45\223\40\0\0\0" },
+  { "deflate", "\120\218\75\228\74\36\10\2\0\174\236\8\93" },
+  { "deflate",
+    "\237\193\49\1\0\0\0\194\160\174\235\31\194\18\158\64\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\124\12" },
+}
+
 local function field()
   return pick({ "X-A: b", "x-a:c", "X-a:\td ", " goes on", "Date: today", "Set-Cookie: x=1, 2", "Server:", ":none", "none" }) .. "\r\n"
 end
@@ -37,7 +45,15 @@ local function chunk()
   return ("%x\r\n%s\r\n"):format(size, ("b"):rep(size))
 end
 
+local function packed()
+  local kind = pick(PACKED)
+  local bytes = kind[2]:rep(chance(20) and random(50) or 1)
+  if chance(70) then bytes = mutate.bytes(bytes, kind[2]) end
+  return ("Content-Encoding: %s\r\nContent-Length: %d\r\n\r\n"):format(kind[1], #bytes) .. bytes
+end
+
 local function body()
+  if chance(20) then return packed() end
   local text = several(0, 6, function() return mutate.noise(random(0, 20)) .. pick({ "\n", "\r\n", "", ("l"):rep(random(0, 3000)) }) end)
   if chance(30) then return "Transfer-Encoding: chunked\r\n\r\n" .. several(0, 5, chunk) .. "0\r\n" .. several(0, 2, field) .. "\r\n" end
   if chance(60) then return ("Content-Length: %d\r\n\r\n"):format(chance(80) and #text or random(0, 5000)) .. text end
